@@ -1,0 +1,1 @@
+"""From scan to encoder input: resampling, cropping, windows, and the way back."""
