@@ -1,0 +1,43 @@
+"""What is said about a scan: the published records of a report, an answer and a run."""
+
+from vol3d.report.schema import (
+    CANDIDATES_HEADING,
+    DISCLAIMER,
+    NOTHING_MEASURED,
+    AnalysedGeometry,
+    Answer,
+    Candidate,
+    Candidates,
+    Intensity,
+    Measured,
+    ModelInfo,
+    Note,
+    Quality,
+    Region,
+    Report,
+    RunManifest,
+    Scan,
+    Section,
+    StoredGeometry,
+)
+
+__all__ = [
+    "CANDIDATES_HEADING",
+    "DISCLAIMER",
+    "NOTHING_MEASURED",
+    "AnalysedGeometry",
+    "Answer",
+    "Candidate",
+    "Candidates",
+    "Intensity",
+    "Measured",
+    "ModelInfo",
+    "Note",
+    "Quality",
+    "Region",
+    "Report",
+    "RunManifest",
+    "Scan",
+    "Section",
+    "StoredGeometry",
+]
