@@ -1,0 +1,75 @@
+"""Packed volumes to patch tokens, windows computed on the fly."""
+
+from __future__ import annotations
+
+import torch
+
+from vol3d_kernels.patch_embed.reference import patch_embed_reference
+
+__all__ = ["patch_embed"]
+
+
+def patch_embed(
+    voxels: torch.Tensor,
+    shapes_zyx: torch.Tensor,
+    patch_volume: torch.Tensor,
+    patch_index_zyx: torch.Tensor,
+    windows: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Returns one token per listed patch: ``bias + sum(weight * windowed voxels of the patch)``.
+
+    Shapes: V volumes, N patches, C channels (windows), E embedding width.
+
+    Args:
+        voxels: (sum of Z*Y*X,) int16 or float; the volumes one after the other, each in C order.
+        shapes_zyx: (V, 3) int64; every axis a multiple of the patch.
+        patch_volume: (N,) int64; which volume each patch belongs to.
+        patch_index_zyx: (N, 3) int64; grid index of each patch (voxel index divided by the patch).
+        windows: (V, C, 2) float32; lower and upper bound per volume and channel, in voxel units.
+            Channel c is ``clamp((voxel - lower) / (upper - lower), 0, 1) * 2 - 1``.
+        weight: (E, C, pz, py, px).
+        bias: (E,) or None.
+
+    Returns:
+        (N, E) in the dtype of ``weight``. Gradients reach weight and bias, never the scan.
+
+    Raises:
+        ValueError: Shapes contradict each other, or a volume is not a multiple of the patch.
+    """
+    _check(voxels, shapes_zyx, patch_volume, patch_index_zyx, windows, weight)
+    return patch_embed_reference(
+        voxels, shapes_zyx, patch_volume, patch_index_zyx, windows, weight, bias
+    )
+
+
+def _check(
+    voxels: torch.Tensor,
+    shapes_zyx: torch.Tensor,
+    patch_volume: torch.Tensor,
+    patch_index_zyx: torch.Tensor,
+    windows: torch.Tensor,
+    weight: torch.Tensor,
+) -> None:
+    if weight.ndim != 5 or windows.shape != (len(shapes_zyx), weight.shape[1], 2):
+        raise ValueError(
+            f"patch_embed: windows {tuple(windows.shape)} and weight {tuple(weight.shape)}; expected "
+            f"windows (V={len(shapes_zyx)}, C, 2) and weight (E, C, pz, py, px) with one C."
+        )
+    if patch_index_zyx.shape != (len(patch_volume), 3):
+        raise ValueError(
+            f"patch_embed: patch_index_zyx {tuple(patch_index_zyx.shape)}; expected "
+            f"({len(patch_volume)}, 3), one grid index per entry of patch_volume."
+        )
+    if voxels.ndim != 1 or int(shapes_zyx.prod(dim=1).sum()) != voxels.numel():
+        raise ValueError(
+            f"patch_embed: {tuple(voxels.shape)} voxels; expected a flat tensor of "
+            f"{int(shapes_zyx.prod(dim=1).sum())}, the sum of the volumes in shapes_zyx."
+        )
+    patch = shapes_zyx.new_tensor(weight.shape[2:])
+    if bool((shapes_zyx % patch).any()):
+        raise ValueError(
+            f"patch_embed: shapes_zyx {shapes_zyx.tolist()} with patch {patch.tolist()}; expected "
+            "multiples of the patch. Pad the volumes first."
+        )
