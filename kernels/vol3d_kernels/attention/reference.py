@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 
 
@@ -14,7 +16,7 @@ def attention_reference(
 ) -> torch.Tensor:
     """See :func:`vol3d_kernels.attention`; ``bounds`` are the cumulative lengths as a list."""
     outputs = []
-    for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, stop in itertools.pairwise(bounds):
         q_HTD, k_HTD, v_HTD = (
             t[start:stop].transpose(0, 1).unsqueeze(0) for t in (query, key, value)
         )

@@ -41,8 +41,8 @@ def patch_embed_reference(
     patch_zyx = (weight.shape[2], weight.shape[3], weight.shape[4])
     raw = gather_patches(voxels, shapes_zyx, patch_volume, patch_index_zyx, patch_zyx)
     raw_N1P = raw.reshape(len(raw), 1, -1).to(torch.float32)
-    lower_NC1, upper_NC1 = windows.to(torch.float32)[patch_volume].unsqueeze(-2).unbind(-1)
-    lower_NC1, upper_NC1 = lower_NC1.transpose(1, 2), upper_NC1.transpose(1, 2)
+    bounds_NC2 = windows.to(torch.float32)[patch_volume]
+    lower_NC1, upper_NC1 = bounds_NC2[..., :1], bounds_NC2[..., 1:]
     scaled_NCP = ((raw_N1P - lower_NC1) / (upper_NC1 - lower_NC1)).clamp(0.0, 1.0) * 2.0 - 1.0
     flat = scaled_NCP.reshape(len(raw), weight[0].numel()).to(weight.dtype)
     return torch.nn.functional.linear(flat, weight.reshape(len(weight), -1), bias)
