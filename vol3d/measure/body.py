@@ -6,6 +6,8 @@ is accurate enough for cropping and for dropping air, and fast on scans of any s
 
 from __future__ import annotations
 
+from typing import Any
+
 import cc3d
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +26,7 @@ MR_THRESHOLD_SHARE = 0.5
 """Share of Otsu's threshold above which MR signal counts as body; dark tissue stays in."""
 HOLLOW_CHECK_SHARE = 0.25
 HOLLOW_RATIO = 2.5
-"""A body this much larger when filled before thin parts are cut off is a hollow shell (phantoms)."""
+"""A body this much larger when filled before thin parts are cut off is a hollow phantom."""
 
 _IN_PLANE = np.zeros((3, 3, 3), dtype=bool)
 _IN_PLANE[1] = ndimage.generate_binary_structure(2, 1)
@@ -46,7 +48,8 @@ def body_mask(volume: Volume) -> BoolArray:
     shape = volume.grid.shape_zyx
     strides = _coarse_strides(volume)
     picks = [slice(min(s // 2, n - 1), None, s) for s, n in zip(strides, shape, strict=True)]
-    coarse = np.ascontiguousarray(volume.voxels_zyx[picks[0], picks[1], picks[2]])
+    voxels: npt.NDArray[Any] = volume.voxels_zyx
+    coarse = np.ascontiguousarray(voxels[picks[0], picks[1], picks[2]])
     threshold = _foreground_threshold(coarse, is_hu=volume.unit == "HU")
     if threshold is None:
         return np.zeros(shape, dtype=bool)
@@ -67,7 +70,7 @@ def _coarse_strides(volume: Volume) -> tuple[int, int, int]:
     return z, y, x
 
 
-def _foreground_threshold(coarse: npt.NDArray[np.generic], *, is_hu: bool) -> float | None:
+def _foreground_threshold(coarse: npt.NDArray[Any], *, is_hu: bool) -> float | None:
     """The value above which a voxel is foreground, or None for a blank scan."""
     lowest, highest = float(coarse.min()), float(coarse.max())
     if not highest > lowest:

@@ -1,1 +1,9 @@
-"""From scan to encoder input: resampling, cropping, windows, and the way back."""
+"""From scan to encoder input: resampling, cropping, windows, and the way back.
+
+The records import neither torch nor MONAI; the work is in ``pipeline`` (``prepare``) and ``restore``.
+"""
+
+from vol3d.preprocess.prepared import PreparedVolume
+from vol3d.preprocess.spec import PreprocessSpec
+
+__all__ = ["PreparedVolume", "PreprocessSpec"]

@@ -29,6 +29,7 @@ class PreparedVolume:
         intercept: Offset from stored to original intensity.
         modality: Modality of the scan.
         spec_sha256: Hash of the spec that made this.
+        pad_value: Stored int16 value of voxels added outside the scan (air; MR: its minimum).
         notes: What preparation wants the user to know (shear removed, nothing dropped, ...).
     """
 
@@ -42,4 +43,5 @@ class PreparedVolume:
     intercept: float
     modality: Modality
     spec_sha256: str
+    pad_value: int = -1024
     notes: tuple[GateNote, ...] = ()

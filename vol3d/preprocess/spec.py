@@ -1,4 +1,4 @@
-"""How a checkpoint wants its scans: the one record that says what happens between file and encoder."""
+"""How a checkpoint wants its scans: the one record of what happens between file and encoder."""
 
 from __future__ import annotations
 
@@ -62,7 +62,10 @@ class PreprocessSpec:
                     remedy="Each input channel needs one CT window and one MR range.",
                 )
             )
-        for name, pairs in (("ct_windows_hu", self.ct_windows_hu), ("mr_percentiles", self.mr_percentiles)):
+        for name, pairs in (
+            ("ct_windows_hu", self.ct_windows_hu),
+            ("mr_percentiles", self.mr_percentiles),
+        ):
             for lower, upper in pairs:
                 if not lower < upper:
                     raise ConfigError(
