@@ -106,9 +106,7 @@ _SPHERE = torch.tensor(
 _SPHERE = _SPHERE / _SPHERE.norm(dim=1, keepdim=True)
 
 
-def _inside_share(
-    canvas: Canvas, allowed: torch.Tensor, centre: XYZ, diameter: float
-) -> float:
+def _inside_share(canvas: Canvas, allowed: torch.Tensor, centre: XYZ, diameter: float) -> float:
     """Share of points on two spheres inside the lesion that lie in ``allowed``."""
     frame = canvas.frame
     points = torch.cat([_SPHERE * (0.42 * diameter), _SPHERE * (0.25 * diameter)])
@@ -117,7 +115,9 @@ def _inside_share(
         start = float(frame.world_xyz[axis][0])
         at = (points[:, axis] + centre[axis] - start) / frame.spacing_xyz_mm[axis]
         index.append(at.round().long().clamp(0, len(frame.world_xyz[axis]) - 1))
-    hits = allowed[index[0].to(allowed.device), index[1].to(allowed.device), index[2].to(allowed.device)]
+    hits = allowed[
+        index[0].to(allowed.device), index[1].to(allowed.device), index[2].to(allowed.device)
+    ]
     return int(hits.sum()) / len(points)
 
 

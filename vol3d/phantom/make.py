@@ -9,10 +9,10 @@ import numpy.typing as npt
 import torch
 
 from vol3d.phantom.canvas import Canvas
+from vol3d.phantom.labels import Organ
 from vol3d.phantom.lesions import LesionTruth, paint_lesions
 from vol3d.phantom.organs import draw_organ_hu, paint_organs
 from vol3d.phantom.plan import Draw, PhantomConfig, plan_case
-from vol3d.phantom.labels import Organ
 from vol3d.phantom.space import Frame, draw_setup
 from vol3d.phantom.trunk import paint_bones, paint_muscles, paint_thorax, paint_wall, table_mask
 from vol3d.volume import Acquisition, Volume

@@ -63,7 +63,9 @@ class PhantomConfig:
             for name in self.__dataclass_fields__
             if isinstance(value := getattr(self, name), tuple) and isinstance(value[0], float)
         }
-        ranges |= {f"lesion_size_classes_mm[{i}]": r for i, r in enumerate(self.lesion_size_classes_mm)}
+        ranges |= {
+            f"lesion_size_classes_mm[{i}]": r for i, r in enumerate(self.lesion_size_classes_mm)
+        }
         wrong = {name: value for name, value in ranges.items() if not value[0] <= value[1]}
         if wrong or not 0 <= 2 * self.missing_kidney_probability <= 1 or self.max_lesions < 0:
             raise ConfigError(
@@ -150,7 +152,5 @@ def _plan_lesions(
             diameter = max(min(diameter, 0.8 * lesions[0].diameter_mm), classes[0][0])
         shift = config.hypo_hu if draw.chance(0.5) else config.hyper_hu
         organ = organs[draw.integer(len(organs))]
-        lesions.append(
-            LesionPlan(organ=organ, diameter_mm=diameter, shift_hu=draw.uniform(*shift))
-        )
+        lesions.append(LesionPlan(organ=organ, diameter_mm=diameter, shift_hu=draw.uniform(*shift)))
     return tuple(lesions)

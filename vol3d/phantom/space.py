@@ -97,7 +97,9 @@ class Frame:
         self.world_xyz: list[torch.Tensor] = []
         for axis, piece in enumerate(reversed(self.box)):
             index = torch.arange(piece.start, piece.stop, dtype=torch.float32)
-            self.world_xyz.append((index * self.spacing_xyz_mm[axis] + float(origin[axis])).to(device))
+            self.world_xyz.append(
+                (index * self.spacing_xyz_mm[axis] + float(origin[axis])).to(device)
+            )
         self.margin_xyz_mm = [0.0, 0.0, 0.0]
         self.xyz = [self._canonical(axis, draw, config) for axis in range(3)]
 
@@ -107,7 +109,10 @@ class Frame:
         order = 3
         waves = [
             torch.stack(
-                [torch.cos(math.pi * k * torch.linspace(0, 1, len(w), device=device)) for k in range(order)]
+                [
+                    torch.cos(math.pi * k * torch.linspace(0, 1, len(w), device=device))
+                    for k in range(order)
+                ]
             )
             for w in self.world_xyz
         ]

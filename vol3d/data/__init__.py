@@ -1,0 +1,1 @@
+"""Cases for training and evaluation; at present those made from phantoms."""
