@@ -133,6 +133,6 @@ def _open(wanted: Counter[Cell], kind: str) -> int:
     return sum(count for cell, count in wanted.items() if cell[0] == kind)
 
 
-def training_text() -> tuple[str, ...]:
+def training_texts() -> tuple[str, ...]:
     """Every question, answer and kind of findings sentence: all words a tokenizer must know."""
     return tuple(dict.fromkeys((*grammar_texts(), *findings_vocabulary())))

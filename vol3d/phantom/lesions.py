@@ -21,7 +21,7 @@ _YIELDING = (Organ.STOMACH, Organ.BOWEL)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LesionTruth:
-    """What was painted: id in ``Phantom.lesions_zyx``, organ, attenuation, nominal size and place."""
+    """What was painted: id in ``Phantom.lesions_zyx``, organ, attenuation, nominal size, place."""
 
     id: int
     organ: Organ

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 
 from vol3d.phantom.canvas import Canvas
@@ -145,8 +147,8 @@ def _tube(
     offset = [axis[box] - start[i] for i, axis in enumerate(canvas.frame.xyz)]
     share = (offset[0] * step[0] + offset[1] * step[1] + offset[2] * step[2]) / length2
     share = share.clamp(0.0, 1.0)
-    away = sum((offset[i] - share * step[i]) ** 2 for i in range(3))
-    return box, away / (radius * radius)  # type: ignore[operator]
+    x, y, z = ((offset[i] - share * step[i]) ** 2 for i in range(3))
+    return box, (x + y + z) / (radius * radius)
 
 
 def _paint_pancreas(canvas: Canvas, draw: Draw, hu: float) -> None:
@@ -158,9 +160,8 @@ def _paint_pancreas(canvas: Canvas, draw: Draw, hu: float) -> None:
         (-40.0, 12.0, 22.0 + lift),
         (-76.0, -8.0, 36.0 + lift),
     ]
-    for (start, end), radius in zip(
-        zip(points, points[1:], strict=False), (16.0, 14.0, 12.5, 12.0), strict=True
-    ):
+    radii = (16.0, 14.0, 12.5, 12.0)
+    for (start, end), radius in zip(pairwise(points), radii, strict=True):
         box, level = _tube(canvas, (start, end), radius * size)
         canvas.paint_free(box, level < 1.0, Organ.PANCREAS, hu)
 

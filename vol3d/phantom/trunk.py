@@ -35,7 +35,7 @@ def paint_wall(canvas: Canvas, draw: Draw) -> torch.Tensor:
     """Paints skin, fat and muscle, frees the inside, and returns the muscle wall's level."""
     frame = canvas.frame
     setup = frame.setup
-    x, y, z = frame.xyz
+    x, y, _ = frame.xyz
     line = (frame.world_xyz[2] - setup.body_centre_xyz_mm[2]) * setup.scale_xyz[2]
     profile = _profile(line)[:, None, None]
     inner = _level(x / (MUSCLE_HALF_WIDTH_MM * profile), y / (MUSCLE_HALF_DEPTH_MM * profile))

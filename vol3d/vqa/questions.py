@@ -21,7 +21,7 @@ SIZE_CHOICES = ("under 25 mm", "25 to 45 mm", "over 45 mm")
 SIZE_MARGIN_MM = 2.0
 """Nothing is asked about a diameter this close to a bound between two answers."""
 LARGEST_MARGIN = 0.9
-"""Nothing is asked about the largest lesion if another of more than this share answers otherwise."""
+"""Nothing is asked about the largest lesion if another of nearly its size answers otherwise."""
 _MAX_COUNT = 3
 
 
