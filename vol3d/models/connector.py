@@ -105,9 +105,7 @@ class SpatialPoolingConnector(PreTrainedModel):
     config_class = Vol3dConnectorConfig
     base_model_prefix = "connector"
 
-    def __init__(
-        self, config: Vol3dConnectorConfig, *, vision_width: int, text_width: int
-    ) -> None:
+    def __init__(self, config: Vol3dConnectorConfig, *, vision_width: int, text_width: int) -> None:
         super().__init__(config)
         children = config.pool_sizes[0] ** 3 if config.pooling == "concat" else 1
         self.missing = (

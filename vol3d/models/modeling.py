@@ -195,6 +195,8 @@ class Vol3dForConditionalGeneration(PreTrainedModel, GenerationMixin):
     ) -> Vol3dOutput:
         """Next-token logits, and losses where labels or patch targets are given.
 
+        Volumes without ``input_ids`` run the vision part alone (dense supervision).
+
         Args:
             input_ids: (B, L), with ``volume_token_id`` once per visual token.
             labels: (B, L), -100 where no loss is wanted.
@@ -219,7 +221,8 @@ class Vol3dForConditionalGeneration(PreTrainedModel, GenerationMixin):
                 patch_fraction,  # type: ignore[arg-type]
                 pool_size,  # type: ignore[arg-type]
             )
-            assert input_ids is not None
+            if input_ids is None:
+                return self._dense_only(features, patch_targets)
             volume_embeds = self.rows_of_embeds(features, input_ids, volume_slots)
         if inputs_embeds is None:
             assert input_ids is not None
@@ -250,6 +253,18 @@ class Vol3dForConditionalGeneration(PreTrainedModel, GenerationMixin):
             patch_logits=None if features is None else features.patch_logits,
             language_loss=None if out.loss is None else out.loss.detach(),
             patch_loss=None if patch_loss is None else patch_loss.detach(),
+        )
+
+    def _dense_only(
+        self, features: Vol3dVisualTokens, patch_targets: torch.Tensor | None
+    ) -> Vol3dOutput:
+        loss = None
+        if patch_targets is not None:
+            loss = self._patch_loss(features.patch_logits, patch_targets)
+        return Vol3dOutput(
+            loss=loss,
+            patch_logits=features.patch_logits,
+            patch_loss=None if loss is None else loss.detach(),
         )
 
     def _insert(

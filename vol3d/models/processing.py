@@ -194,14 +194,16 @@ class Vol3dProcessor(ProcessorMixin):
                     remedy=f"Write {VOLUME_TOKEN} once per volume, or pass volume_slots.",
                 )
             )
-        packed, num_tokens = (
-            self.feature_extractor(volumes) if volumes else (BatchFeature({}), [])
-        )
+        packed, num_tokens = self.feature_extractor(volumes) if volumes else (BatchFeature({}), [])
         queue = iter(slots)
         expanded = [self._expand(prompt, queue, num_tokens) for prompt in prompts]
-        encoded = [self.tokenizer(prompt, add_special_tokens=False).input_ids for prompt in expanded]
+        encoded = [
+            self.tokenizer(prompt, add_special_tokens=False).input_ids for prompt in expanded
+        ]
         encoded = [self._cut(ids, row, max_length) for row, ids in enumerate(encoded)]
-        padded = self.tokenizer.pad({"input_ids": encoded}, padding_side="left", return_tensors="pt")
+        padded = self.tokenizer.pad(
+            {"input_ids": encoded}, padding_side="left", return_tensors="pt"
+        )
         data: dict[str, Any] = {
             "input_ids": padded["input_ids"],
             "attention_mask": padded["attention_mask"],

@@ -1,0 +1,1 @@
+"""Training: configurations, stages, and the loop on transformers' Trainer."""

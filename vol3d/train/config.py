@@ -1,0 +1,97 @@
+"""Configuration of a training run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from vol3d.preprocess.spec import PreprocessSpec
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StageConfig:
+    """One stage: ``dense`` trains the encoder on patch classes alone, ``instruct`` everything.
+
+    Args:
+        kind: What is learned.
+        num_steps: Optimizer steps.
+        learning_rate: Peak of the schedule; linear warm-up, then cosine to a tenth of it.
+        warmup_steps: Steps of the warm-up.
+        volumes_per_batch: Volumes packed into one step.
+        questions_per_volume: Prompts asked about each volume (``instruct``).
+    """
+
+    kind: Literal["dense", "instruct"]
+    num_steps: int
+    learning_rate: float
+    warmup_steps: int = 50
+    volumes_per_batch: int = 4
+    questions_per_volume: int = 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PhantomDataConfig:
+    """Seeded phantoms made while training and kept for later epochs.
+
+    Args:
+        num_cases: Different phantoms; seeds ``first_seed .. first_seed + num_cases - 1``.
+        first_seed: First training seed; benchmark seeds start far above.
+        num_workers: Processes that make phantoms beside the training process; 0 makes them in it.
+        noise_hu: Standard deviation of the noise added anew on every visit.
+        shift_hu: Largest constant added anew on every visit.
+    """
+
+    num_cases: int = 4000
+    first_seed: int = 0
+    num_workers: int = 1
+    noise_hu: float = 8.0
+    shift_hu: float = 6.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelSection:
+    """Arguments of the three sub-configurations, by the names of the configuration classes.
+
+    Args:
+        vision: Arguments of ``Vol3dVisionConfig``; patch and channels come from ``preprocess``.
+        connector: Arguments of ``Vol3dConnectorConfig``.
+        text: Arguments of the causal language model's configuration, with its ``model_type``.
+        vocab_size: Upper bound of the tokenizer trained on the questions and findings.
+        patch_loss_weight: Weight of the dense patch loss beside the language loss.
+    """
+
+    vision: dict[str, Any] = field(default_factory=dict)
+    connector: dict[str, Any] = field(default_factory=dict)
+    text: dict[str, Any] = field(default_factory=lambda: {"model_type": "llama"})
+    vocab_size: int = 640
+    patch_loss_weight: float = 4.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainConfig:
+    """A whole training run from nothing to a checkpoint.
+
+    Args:
+        kind: Always ``train``; tells configuration files apart.
+        name: Name written into the model card.
+        stages: Stages, run in this order.
+        seed: Seed of weights, order and augmentation.
+        precision: ``bf16`` runs matrix products in bfloat16 (autocast), ``fp32`` nothing.
+        weight_decay: AdamW weight decay of matrices.
+        max_grad_norm: Gradient clipping.
+        log_every: Steps between log lines.
+        num_threads: torch threads of the training process; 0 leaves torch's default.
+    """
+
+    kind: Literal["train"] = "train"
+    name: str
+    stages: tuple[StageConfig, ...]
+    preprocess: PreprocessSpec = field(default_factory=PreprocessSpec)
+    data: PhantomDataConfig = field(default_factory=PhantomDataConfig)
+    model: ModelSection = field(default_factory=ModelSection)
+    seed: int = 0
+    precision: Literal["bf16", "fp32"] = "bf16"
+    weight_decay: float = 0.05
+    max_grad_norm: float = 1.0
+    log_every: int = 20
+    num_threads: int = 0
