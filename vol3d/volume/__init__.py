@@ -1,6 +1,8 @@
 """Scans in patient space: grids, volumes, and the readers and writers that keep geometry exact."""
 
-from vol3d.volume.grid import Grid, canonicalise, closest_world_axes
+from vol3d.volume.grid import Grid, canonicalise, closest_world_axes, orient
+from vol3d.volume.inspection import Refusal, ScanInspection, SeriesSummary
+from vol3d.volume.reading import inspect_path, read_volume
 from vol3d.volume.volume import (
     Acquisition,
     GateNote,
@@ -16,10 +18,16 @@ __all__ = [
     "GateNote",
     "Grid",
     "Modality",
+    "Refusal",
+    "ScanInspection",
+    "SeriesSummary",
     "StoredGeometry",
     "Unit",
     "Volume",
     "VoxelArray",
     "canonicalise",
     "closest_world_axes",
+    "inspect_path",
+    "orient",
+    "read_volume",
 ]

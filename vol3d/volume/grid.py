@@ -147,18 +147,56 @@ def canonicalise(
 
     Only transposes and flips: no value is changed and no voxel moves in patient space.
     """
+    return orient(voxels_zyx, grid, "RAS")
+
+
+def orient(
+    voxels_zyx: npt.NDArray[np.generic], grid: Grid, axcodes: str
+) -> tuple[npt.NDArray[np.generic], Grid]:
+    """The same voxels with the x, y, z index axes running along ``axcodes``, and their grid.
+
+    Only transposes and flips: no value is changed and no voxel moves in patient space.
+
+    Args:
+        voxels_zyx: Array indexed (z, y, x) of ``grid``, in any orientation.
+        axcodes: Directions in which x, y and z (in this order) are to grow, such as ``"LPS"``;
+            for oblique grids the closest ones.
+
+    Raises:
+        GeometryError: ``axcodes`` is not one of the 48 orders and directions.
+    """
+    targets = _parse_axcodes(axcodes)
     world = closest_world_axes(grid.affine[:3, :3])
     # index axis of the old grid (0 x, 1 y, 2 z) that becomes the new x, y, z axis
-    source = tuple(world.index(w) for w in range(3))
+    source = [world.index(w) for w, _ in targets]
     affine = np.eye(4)
-    affine[:3, :3] = grid.affine[:3, list(source)]
+    affine[:3, :3] = grid.affine[:3, source]
     affine[:3, 3] = grid.affine[:3, 3]
     array = np.transpose(voxels_zyx, [2 - source[2 - axis] for axis in range(3)])
-    for axis_xyz in range(3):
-        if affine[axis_xyz, axis_xyz] < 0:
+    for axis_xyz, (w, sign) in enumerate(targets):
+        if affine[w, axis_xyz] * sign < 0:
             count = array.shape[2 - axis_xyz]
             affine[:3, 3] += affine[:3, axis_xyz] * (count - 1)
             affine[:3, axis_xyz] *= -1
             array = np.flip(array, axis=2 - axis_xyz)
     shape = (array.shape[0], array.shape[1], array.shape[2])
     return np.ascontiguousarray(array), Grid(shape_zyx=shape, affine=affine)
+
+
+def _parse_axcodes(axcodes: str) -> list[tuple[int, int]]:
+    """World axis (0 R, 1 A, 2 S) and sign for each letter, such as ``[(0, -1), ...]`` for L."""
+    targets = [
+        (_POSITIVE.index(c), 1) if c in _POSITIVE else (_NEGATIVE.index(c), -1)
+        for c in axcodes
+        if c in _POSITIVE + _NEGATIVE
+    ]
+    if len(axcodes) != 3 or sorted(w for w, _ in targets) != [0, 1, 2]:
+        raise GeometryError(
+            explain(
+                expected="three letters, one each of R/L, A/P and S/I, such as 'RAS'",
+                got=repr(axcodes),
+                where="axcodes",
+                remedy="Name the directions in which x, y and z grow.",
+            )
+        )
+    return targets

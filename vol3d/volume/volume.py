@@ -1,4 +1,4 @@
-"""One scan in memory: voxels, grid, modality, unit, and what the header says that is not personal."""
+"""One scan in memory: voxels, grid, modality, unit, and what of the header is not personal."""
 
 from __future__ import annotations
 

@@ -1,0 +1,186 @@
+"""What may leave a DICOM header: known terms only.
+
+Header text can hold a patient's name in any field, code strings included. So a term is passed on
+only when it is on a list here or has the shape of a kernel name; anything else becomes ``OTHER``.
+"""
+
+from __future__ import annotations
+
+import re
+
+BODY_PARTS = frozenset(
+    [
+        "ABDOMEN",
+        "ABDOMENPELVIS",
+        "ANKLE",
+        "AORTA",
+        "ARM",
+        "BLADDER",
+        "BRAIN",
+        "BREAST",
+        "CAROTID",
+        "CERVIX",
+        "CHEST",
+        "CHESTABDOMEN",
+        "CHESTABDPELVIS",
+        "CLAVICLE",
+        "COCCYX",
+        "COLON",
+        "CSPINE",
+        "CTSPINE",
+        "ELBOW",
+        "EXTREMITY",
+        "EYE",
+        "FEMUR",
+        "FOOT",
+        "GALLBLADDER",
+        "HAND",
+        "HEAD",
+        "HEADNECK",
+        "HEART",
+        "HIP",
+        "HUMERUS",
+        "IAC",
+        "JAW",
+        "KIDNEY",
+        "KNEE",
+        "LEG",
+        "LIVER",
+        "LSPINE",
+        "LSSPINE",
+        "LUNG",
+        "MAXILLA",
+        "MEDIASTINUM",
+        "NECK",
+        "NECKCHEST",
+        "NECKCHESTABDOMEN",
+        "NECKCHESTABDPELV",
+        "ORBIT",
+        "PANCREAS",
+        "PARTIALBODY",
+        "PELVIS",
+        "PROSTATE",
+        "RIB",
+        "SCAPULA",
+        "SELLA",
+        "SHOULDER",
+        "SINUS",
+        "SKULL",
+        "SPINE",
+        "SPLEEN",
+        "SSPINE",
+        "STERNUM",
+        "STOMACH",
+        "THIGH",
+        "THORAX",
+        "TLSPINE",
+        "TSPINE",
+        "UTERUS",
+        "WHOLEBODY",
+        "WRIST",
+        "ZYGOMA",
+    ]
+)
+PATIENT_POSITIONS = frozenset(
+    ["HFS", "HFP", "HFDR", "HFDL", "FFS", "FFP", "FFDR", "FFDL", "LFP", "LFS", "RFP", "RFS"]
+)
+VENDORS = {
+    "siemens": "SIEMENS",
+    "ge ": "GE",
+    "general electric": "GE",
+    "philips": "PHILIPS",
+    "toshiba": "TOSHIBA",
+    "canon": "CANON",
+    "hitachi": "HITACHI",
+    "fujifilm": "FUJIFILM",
+    "united imaging": "UNITED IMAGING",
+    "uih": "UNITED IMAGING",
+    "neusoft": "NEUSOFT",
+    "elscint": "ELSCINT",
+    "picker": "PICKER",
+    "marconi": "MARCONI",
+    "shimadzu": "SHIMADZU",
+    "samsung": "SAMSUNG",
+    "neurologica": "NEUROLOGICA",
+    "esaote": "ESAOTE",
+    "accuray": "ACCURAY",
+}
+KERNEL_WORDS = frozenset(
+    [
+        "STANDARD",
+        "SOFT",
+        "BONE",
+        "LUNG",
+        "DETAIL",
+        "EDGE",
+        "CHEST",
+        "BONEPLUS",
+        "ULTRA",
+        "STD",
+        "STD+",
+        "HD",
+        "HDBONE",
+        "HDSTD",
+        "SMOOTH",
+        "SHARP",
+        "BRAIN",
+        "BODY",
+    ]
+)
+_KERNEL = re.compile(r"[A-Za-z]{1,2}\d{1,3}[A-Za-z]{0,2}|[A-Z]{1,2}")
+SEQUENCES = frozenset(["SE", "IR", "GR", "EP", "RM", "SPIN", "GRADIENT", "BOTH"])
+# Image types whose values are not the attenuation of the patient (DICOM PS3.3 C.8.15.2, C.8.16.1).
+NOT_ATTENUATION = frozenset(
+    [
+        "PERFUSION",
+        "RCBF",
+        "RCBV",
+        "CBF",
+        "CBV",
+        "MTT",
+        "TTP",
+        "TMAX",
+        "PERMEABILITY",
+        "SUBTRACTION",
+        "DIVISION",
+        "MULTIPLICATION",
+        "STD_DEVIATION",
+        "NORMALIZED",
+        "MOTION",
+        "DENSITY",
+        "ELECTRON_DENSITY",
+        "EFF_ATOMIC_NUM",
+        "MAT_SPECIFIC",
+        "MAT_FRACTIONAL",
+        "MAT_VALUE_BASED",
+    ]
+)
+LOCALIZERS = frozenset(["LOCALIZER", "SCOUT", "TOPOGRAM", "SURVIEW"])
+RESCALE_TYPES = frozenset(["HU", "US", "OD", "PCT", "HU_MOD", "ED", "EDW", "Z_EFF", "MGML"])
+OTHER = "OTHER"
+
+
+def known_term(value: str | None, terms: frozenset[str]) -> str | None:
+    """The term in upper case when it is on the list, ``OTHER`` when not, ``None`` when empty."""
+    text = (value or "").strip().upper()
+    if not text:
+        return None
+    return text if text in terms else OTHER
+
+
+def vendor(value: str | None) -> str | None:
+    """The maker's name from a short list, ``OTHER`` for the rest, ``None`` when empty."""
+    text = (value or "").strip().lower()
+    if not text:
+        return None
+    return next((name for start, name in VENDORS.items() if f"{text} ".startswith(start)), OTHER)
+
+
+def kernel(value: str | None) -> str | None:
+    """A convolution kernel such as ``Br38f``, ``FC13`` or ``STANDARD``; else ``OTHER``."""
+    text = (value or "").strip()
+    if not text:
+        return None
+    if text.upper() in KERNEL_WORDS:
+        return text.upper()
+    return text if _KERNEL.fullmatch(text) else OTHER

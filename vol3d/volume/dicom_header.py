@@ -1,0 +1,326 @@
+"""DICOM headers as records: one per file, one per frame; pixel data is not touched."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vol3d.errors import DataError, explain
+from vol3d.volume import dicom_codes as codes
+from vol3d.volume.volume import Acquisition
+
+Triple = tuple[float, float, float]
+
+_TAGS = [
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "Modality",
+    "SeriesInstanceUID",
+    "SeriesNumber",
+    "FrameOfReferenceUID",
+    "ImageType",
+    "BurnedInAnnotation",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "NumberOfFrames",
+    "Rows",
+    "Columns",
+    "PixelSpacing",
+    "BitsAllocated",
+    "BitsStored",
+    "PixelRepresentation",
+    "PixelPaddingValue",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "RescaleType",
+    "ModalityLUTSequence",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "BodyPartExamined",
+    "PatientPosition",
+    "Manufacturer",
+    "ConvolutionKernel",
+    "SliceThickness",
+    "KVP",
+    "ContrastBolusAgent",
+    "ScanningSequence",
+    "EchoPulseSequence",
+    "VolumetricProperties",
+    "RealWorldValueMappingSequence",
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Frame:
+    """One slice: where it lies and how its stored numbers become values.
+
+    Args:
+        position_lps_mm: ImagePositionPatient; ``None`` when the header has none.
+        orientation_lps: Row direction then column direction.
+        spacing_row_col_mm: PixelSpacing: distance of rows, distance of columns.
+        slope: ``None`` when the header gives no rescale.
+    """
+
+    index: int
+    position_lps_mm: Triple | None
+    orientation_lps: tuple[float, ...] | None
+    spacing_row_col_mm: tuple[float, float] | None
+    slope: float | None
+    intercept: float | None
+    rescale_type: str
+    frame_type: tuple[str, ...]
+    is_other_unit: bool
+    stack_id: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DicomFile:
+    """One DICOM file's header; ``series_key`` separates series even where UIDs are empty."""
+
+    path: Path
+    transfer_syntax: str
+    sop_class: str
+    modality: str
+    series_key: str
+    series_uid_sha256: str | None
+    image_type: tuple[str, ...]
+    is_burned_in: bool
+    is_distorted: bool
+    has_modality_lut: bool
+    samples: int
+    photometric: str
+    rows: int
+    columns: int
+    bits_allocated: int
+    bits_stored: int
+    is_signed: bool
+    padding_value: int | None
+    slice_thickness_mm: float | None
+    acquisition: Acquisition
+    frames: tuple[Frame, ...]
+
+
+def find_files(path: Path) -> list[Path]:
+    """All files at or below ``path``, sorted by name; links to folders are not followed.
+
+    Raises:
+        DataError: A folder cannot be listed.
+    """
+    if path.is_file():
+        return [path]
+
+    def fail(error: OSError) -> None:
+        raise DataError(
+            explain(
+                expected="a folder that can be read",
+                got=type(error).__name__,
+                where=path.name or str(path),
+                remedy="Check its permissions.",
+            )
+        ) from None
+
+    found: list[Path] = []
+    for folder, _, names in os.walk(path, onerror=fail):
+        found += [Path(folder, name) for name in names]
+    return sorted(found)
+
+
+def is_dicom(head: bytes) -> bool:
+    """Whether a file that starts with ``head`` is DICOM, with or without its preamble."""
+    return head[128:132] == b"DICM" or head[:4] in (b"\x08\x00\x05\x00", b"\x08\x00\x08\x00")
+
+
+def read_headers(path: Path) -> tuple[list[DicomFile], int]:
+    """Headers of all DICOM files at or below ``path``, and the number of other files.
+
+    Raises:
+        DataError: A folder or file cannot be read, or a DICOM header is damaged.
+    """
+    found = find_files(path)
+    headers: list[DicomFile] = []
+    with warnings.catch_warnings():
+        # pydicom's warnings quote header values, which may be personal
+        warnings.simplefilter("ignore")
+        for number, file in enumerate(found, start=1):
+            where = path.name if len(found) == 1 else f"file {number} of {len(found)} (by name)"
+            header = _read_header(file, where=where)
+            headers += [] if header is None else [header]
+    return headers, len(found) - len(headers)
+
+
+def _read_header(path: Path, *, where: str) -> DicomFile | None:
+    import pydicom
+
+    try:
+        with path.open("rb") as file:
+            if not is_dicom(file.read(132)):
+                return None
+        ds = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=_TAGS)
+        return _parse(ds, path)
+    except Exception as error:
+        # any failure refuses the scan; the cause is dropped because it may quote the header
+        raise DataError(
+            explain(
+                expected="a DICOM header that can be read",
+                got=type(error).__name__,
+                where=where,
+                remedy="Export or copy the file again.",
+            )
+        ) from None
+
+
+def _parse(ds: Any, path: Path) -> DicomFile:
+    uid = _text(ds, "SeriesInstanceUID")
+    frame_of_reference = _text(ds, "FrameOfReferenceUID")
+    image_type = _terms(ds.get("ImageType"))
+    return DicomFile(
+        path=path,
+        transfer_syntax=str(ds.file_meta.get("TransferSyntaxUID", "")),
+        sop_class=_text(ds, "SOPClassUID") or str(ds.file_meta.get("MediaStorageSOPClassUID", "")),
+        modality=_text(ds, "Modality").upper(),
+        series_key=uid or f"{frame_of_reference}|{_text(ds, 'SeriesNumber')}",
+        series_uid_sha256=hashlib.sha256(uid.encode()).hexdigest() if uid else None,
+        image_type=image_type,
+        is_burned_in=_text(ds, "BurnedInAnnotation").upper() == "YES",
+        is_distorted=_text(ds, "VolumetricProperties").upper() == "DISTORTED",
+        has_modality_lut="ModalityLUTSequence" in ds,
+        samples=_int(ds, "SamplesPerPixel") or 1,
+        photometric=_text(ds, "PhotometricInterpretation").upper(),
+        rows=_int(ds, "Rows") or 0,
+        columns=_int(ds, "Columns") or 0,
+        bits_allocated=_int(ds, "BitsAllocated") or 0,
+        bits_stored=_int(ds, "BitsStored") or 0,
+        is_signed=_int(ds, "PixelRepresentation") == 1,
+        padding_value=_int(ds, "PixelPaddingValue"),
+        slice_thickness_mm=_slice_thickness(ds),
+        acquisition=_acquisition(ds, uid),
+        frames=_frames(ds, image_type),
+    )
+
+
+def _acquisition(ds: Any, uid: str) -> Acquisition:
+    sequence = _terms(ds.get("ScanningSequence")) or _terms(ds.get("EchoPulseSequence"))
+    agent = _text(ds, "ContrastBolusAgent").upper()
+    kernels = _terms(ds.get("ConvolutionKernel"))
+    return Acquisition(
+        body_part_examined=codes.known_term(_text(ds, "BodyPartExamined"), codes.BODY_PARTS),
+        patient_position=codes.known_term(_text(ds, "PatientPosition"), codes.PATIENT_POSITIONS),
+        manufacturer=codes.vendor(_text(ds, "Manufacturer")),
+        convolution_kernel=codes.kernel(kernels[0] if kernels else None),
+        slice_thickness_mm=_slice_thickness(ds),
+        kvp=_float(ds.get("KVP")),
+        is_contrast_given=agent not in ("NONE", "NO") if agent else None,
+        mr_sequence="/".join(str(codes.known_term(s, codes.SEQUENCES)) for s in sequence) or None,
+        series_uid_sha256=hashlib.sha256(uid.encode()).hexdigest() if uid else None,
+    )
+
+
+def _frames(ds: Any, image_type: tuple[str, ...]) -> tuple[Frame, ...]:
+    count = _int(ds, "NumberOfFrames") or 1
+    per_frame = ds.get("PerFrameFunctionalGroupsSequence")
+    if per_frame is None:
+        # several frames without functional groups share one position: no geometry at all
+        return tuple(_frame(i, [ds], image_type, has_place=count == 1) for i in range(count))
+    if len(per_frame) != count:
+        raise ValueError("frame count")
+    shared = list(ds.get("SharedFunctionalGroupsSequence") or [])
+    return tuple(_group_frame(i, item, shared, image_type) for i, item in enumerate(per_frame))
+
+
+def _group_frame(
+    index: int, item: Any, shared: Sequence[Any], image_type: tuple[str, ...]
+) -> Frame:
+    """A frame of an enhanced file: its own functional groups before the shared ones."""
+    sequences = (
+        "PlanePositionSequence",
+        "PlaneOrientationSequence",
+        "PixelMeasuresSequence",
+        "PixelValueTransformationSequence",
+        "CTImageFrameTypeSequence",
+        "MRImageFrameTypeSequence",
+        "FrameContentSequence",
+    )
+    groups = [item, *shared]
+    sources = []
+    for name in sequences:
+        found = next((g.get(name) for g in groups if g.get(name)), None)
+        sources += [found[0]] if found else []
+    return _frame(index, [*sources, *groups], image_type, has_place=True)
+
+
+def _frame(
+    index: int, sources: Sequence[Any], image_type: tuple[str, ...], *, has_place: bool
+) -> Frame:
+    def first(keyword: str) -> Any:
+        return next((s.get(keyword) for s in sources if s.get(keyword) is not None), None)
+
+    position = _floats(first("ImagePositionPatient"), 3) if has_place else None
+    spacing = _floats(first("PixelSpacing"), 2)
+    return Frame(
+        index=index,
+        position_lps_mm=None if position is None else (position[0], position[1], position[2]),
+        orientation_lps=_floats(first("ImageOrientationPatient"), 6),
+        spacing_row_col_mm=None if spacing is None else (spacing[0], spacing[1]),
+        slope=_float(first("RescaleSlope")),
+        intercept=_float(first("RescaleIntercept")),
+        rescale_type=str(first("RescaleType") or "").strip().upper(),
+        frame_type=_terms(first("FrameType")) or image_type,
+        is_other_unit=_is_other_unit(first("RealWorldValueMappingSequence")),
+        stack_id=str(first("StackID") or "").strip(),
+    )
+
+
+def _is_other_unit(mappings: Any) -> bool:
+    """Whether a real-world value mapping names a unit, and none of them is the Hounsfield unit."""
+    units = [
+        str(unit.get("CodeValue", ""))
+        for mapping in mappings or []
+        for unit in mapping.get("MeasurementUnitsCodeSequence") or []
+    ]
+    return bool(units) and not any(u in ("[hnsf'U]", "HU") for u in units)
+
+
+def _slice_thickness(ds: Any) -> float | None:
+    if ds.get("SliceThickness") is not None:
+        return _float(ds.SliceThickness)
+    for group in ds.get("SharedFunctionalGroupsSequence") or []:
+        for measures in group.get("PixelMeasuresSequence") or []:
+            return _float(measures.get("SliceThickness"))
+    return None
+
+
+def _text(ds: Any, keyword: str) -> str:
+    value = ds.get(keyword)
+    return "" if value is None else str(value).strip()
+
+
+def _terms(value: Any) -> tuple[str, ...]:
+    if value is None or value == "":
+        return ()
+    values = [value] if isinstance(value, str) else list(value)
+    return tuple(str(v).strip() for v in values)
+
+
+def _int(ds: Any, keyword: str) -> int | None:
+    value = ds.get(keyword)
+    return None if value is None or value == "" else int(value)
+
+
+def _float(value: Any) -> float | None:
+    return None if value is None or value == "" else float(value)
+
+
+def _floats(value: Any, count: int) -> tuple[float, ...] | None:
+    if value is None or value == "":
+        return None
+    numbers = tuple(float(v) for v in value)
+    if len(numbers) != count:
+        raise ValueError("number of values")
+    return numbers

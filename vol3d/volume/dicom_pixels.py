@@ -1,0 +1,140 @@
+"""DICOM pixel data: decoded frame by frame, rescaled frame by frame, exact."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vol3d.errors import DataError, explain
+from vol3d.volume.dicom_header import DicomFile
+from vol3d.volume.dicom_series import Slice
+from vol3d.volume.intensities import compact_voxels
+from vol3d.volume.volume import VoxelArray
+
+_NATIVE = frozenset(
+    {"", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"},
+)
+_DEFLATED = "1.2.840.10008.1.2.1.99"
+_INT16 = np.iinfo(np.int16)
+
+
+def check_decodable(files: Iterable[DicomFile], *, where: str) -> None:
+    """Refuses, before any pixel is read, what no installed decoder reads or a file cannot hold.
+
+    Raises:
+        DataError: Unknown compression, an unusual number of bits, or a file too short for the
+            voxels that its header promises.
+    """
+    for file in {f.path: f for f in files}.values():
+        if file.bits_allocated not in (8, 16, 32) or not 0 < file.bits_stored <= 32:
+            raise _refusal("8, 16 or 32 bits", f"{file.bits_allocated} bits", where=where)
+        if file.transfer_syntax in _NATIVE:
+            size = file.rows * file.columns * len(file.frames) * file.bits_allocated // 8
+            if file.path.stat().st_size < size:
+                raise _refusal("complete pixel data", "a truncated file", where=where)
+        elif file.transfer_syntax != _DEFLATED and not _has_decoder(file.transfer_syntax):
+            raise _refusal(
+                "a transfer syntax that an installed decoder reads",
+                file.transfer_syntax,
+                where=where,
+                remedy="Install the extra vol3d[gdcm], or decompress the files first.",
+            )
+
+
+def _refusal(
+    expected: str, got: str, *, where: str, remedy: str = "Export or copy the series again."
+) -> DataError:
+    return DataError(
+        explain(expected=expected, got=got, where=f"{where} pixel data", remedy=remedy)
+    )
+
+
+def _has_decoder(transfer_syntax: str) -> bool:
+    from pydicom.pixels import get_decoder
+
+    try:
+        return bool(get_decoder(transfer_syntax).is_available)
+    except NotImplementedError:
+        return False
+
+
+def decode_stack(slices: Sequence[Slice], *, where: str) -> VoxelArray:
+    """Rescaled voxels [slice, row, column] in the given order; int16 where exact, else float32.
+
+    Raises:
+        DataError: Pixel data that cannot be decoded or does not have the promised size.
+    """
+    first = slices[0].file
+    out = np.empty((len(slices), first.rows, first.columns), dtype=_working_dtype(slices))
+    places: dict[object, list[int]] = {}
+    for k, piece in enumerate(slices):
+        places.setdefault(piece.file.path, []).append(k)
+    for indices in places.values():
+        _decode_file([slices[k] for k in indices], indices, out, where=where)
+    return compact_voxels(out, where=where)
+
+
+def _working_dtype(slices: Sequence[Slice]) -> type[np.int16 | np.int64 | np.float32]:
+    """int16 or int64 when every rescale is whole-numbered, float32 otherwise."""
+    low, high = np.inf, -np.inf
+    for piece in slices:
+        slope, intercept = _rescale(piece)
+        if not (slope.is_integer() and intercept.is_integer()):
+            return np.float32
+        bits, is_signed = piece.file.bits_stored, piece.file.is_signed
+        stored = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if is_signed else (0, 2**bits - 1)
+        ends = [slope * s + intercept for s in stored]
+        low, high = min(low, *ends), max(high, *ends)
+    return np.int16 if low >= _INT16.min and high <= _INT16.max else np.int64
+
+
+def _rescale(piece: Slice) -> tuple[float, float]:
+    slope, intercept = piece.frame.slope, piece.frame.intercept
+    return 1.0 if slope is None else slope, 0.0 if intercept is None else intercept
+
+
+def _decode_file(
+    pieces: Sequence[Slice], indices: Sequence[int], out: npt.NDArray[Any], *, where: str
+) -> None:
+    import pydicom
+    from pydicom.pixels import iter_pixels
+
+    file = pieces[0].file
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ds = pydicom.dcmread(file.path, force=True)
+            if len(file.frames) == 1:
+                frames: Iterable[npt.NDArray[Any]] = [ds.pixel_array]
+            else:
+                frames = iter_pixels(ds, indices=[p.frame.index for p in pieces])
+            for k, piece, stored in zip(indices, pieces, frames, strict=True):
+                out[k] = _values(stored, piece, out.dtype)
+    except Exception as error:
+        # any failure refuses the scan; the cause is dropped because it may quote the header
+        raise _refusal(
+            "pixel data that can be decoded",
+            f"{type(error).__name__} in slice {indices[0] + 1} of {len(out)}",
+            where=where,
+        ) from None
+
+
+def _values(
+    stored: npt.NDArray[Any], piece: Slice, dtype: np.dtype[Any]
+) -> npt.NDArray[np.generic]:
+    """Stored numbers without unused high bits, rescaled."""
+    file = piece.file
+    if stored.shape != (file.rows, file.columns):
+        raise ValueError("frame size")
+    slope, intercept = _rescale(piece)
+    work = np.float64 if dtype.kind == "f" else np.int64
+    shift = 64 - file.bits_stored
+    wide = stored.astype(np.int64)
+    wide = (wide << shift) >> shift if file.is_signed else wide & ((1 << file.bits_stored) - 1)
+    if slope == 1.0 and intercept == 0.0:
+        return wide
+    return wide.astype(work) * work(slope) + work(intercept)

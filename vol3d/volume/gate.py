@@ -1,0 +1,182 @@
+"""Checks that every format shares, and the last step for files that do not name a modality."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from vol3d.errors import DataError, GeometryError, explain
+from vol3d.volume.grid import Grid
+from vol3d.volume.inspection import Examination, ScanInspection, ScanKind, SeriesSummary
+from vol3d.volume.intensities import compact_voxels, guess_modality
+from vol3d.volume.volume import Acquisition, GateNote, Modality, StoredGeometry, Unit, Volume
+
+DEFAULT_MEMORY_LIMIT_GIB = 8.0
+_SPACING_RANGE_MM = (0.01, 100.0)
+_GIB = 2**30
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class HeaderFacts:
+    """What a NIfTI, NRRD or MetaImage header says: grid, stored numbers, notes."""
+
+    kind: ScanKind
+    where: str
+    grid: Grid
+    dtype: np.dtype[np.generic]
+    slope: float = 1.0
+    intercept: float = 0.0
+    notes: tuple[GateNote, ...] = field(default_factory=tuple)
+
+    @property
+    def stored(self) -> StoredGeometry:
+        """The grid in the file's own axis order."""
+        return stored_geometry(self.grid, str(self.dtype.newbyteorder("=")))
+
+
+def stored_geometry(grid: Grid, dtype: str) -> StoredGeometry:
+    """The file's geometry of a grid whose x, y, z are the file's i, j, k."""
+    nz, ny, nx = grid.shape_zyx
+    return StoredGeometry(
+        shape_ijk=(nx, ny, nz), affine_ras=grid.affine, axcodes=grid.axcodes_xyz, dtype=dtype
+    )
+
+
+def check_grid(grid: Grid, *, where: str) -> None:
+    """Refuses grids that no scan has.
+
+    Raises:
+        GeometryError: A single slice or row, or a spacing outside 0.01 to 100 mm.
+    """
+    if min(grid.shape_zyx) < 2:
+        raise GeometryError(
+            explain(
+                expected="at least two voxels along each of three axes",
+                got=f"{grid.shape_zyx} (z, y, x)",
+                where=f"{where} dimensions",
+                remedy="A single slice is no volume; pass the whole scan.",
+            )
+        )
+    low, high = _SPACING_RANGE_MM
+    if not all(low <= s <= high for s in grid.spacing_zyx_mm):
+        got = " x ".join(f"{s:.6g}" for s in grid.spacing_zyx_mm)
+        raise GeometryError(
+            explain(
+                expected=f"voxels between {low} and {high:g} mm",
+                got=f"{got} mm (z, y, x)",
+                where=f"{where} spacing",
+                remedy="The header's units or affine are wrong; export the scan again.",
+            )
+        )
+
+
+def check_memory(
+    shape_zyx: tuple[int, ...], itemsize: int, limit_gib: float, *, where: str
+) -> None:
+    """Refuses a scan whose reading would need more memory than allowed, before allocating it.
+
+    Raises:
+        DataError: Stored voxels, a re-ordered copy and a float32 copy exceed ``limit_gib``.
+    """
+    needed_gib = math.prod(shape_zyx) * (2 * itemsize + 4) / _GIB
+    if needed_gib > limit_gib:
+        raise DataError(
+            explain(
+                expected=f"at most {limit_gib:g} GiB to read a scan",
+                got=f"about {needed_gib:.1f} GiB for {tuple(shape_zyx)} voxels (z, y, x)",
+                where=where,
+                remedy="Crop the scan, or raise memory_limit_gib.",
+            )
+        )
+
+
+def shear_note(grid: Grid) -> tuple[GateNote, ...]:
+    """A note when the grid's axes are not perpendicular; the affine is kept as it is."""
+    if grid.is_orthogonal:
+        return ()
+    angle = math.degrees(math.asin(min(1.0, grid.shear)))
+    return (
+        GateNote(
+            code="sheared_grid",
+            message=f"The voxel axes are not perpendicular (off by {angle:.1f} degrees); "
+            "the sheared geometry is kept exactly.",
+        ),
+    )
+
+
+def resolve_modality(
+    voxels_zyx: npt.NDArray[np.int16] | npt.NDArray[np.float32], modality: Modality | None
+) -> tuple[Modality, Unit, GateNote]:
+    """Modality and unit of voxels whose file names neither, and the note that says so."""
+    if modality is not None:
+        note = GateNote(
+            code="modality_given",
+            message=f"The file names no modality; {modality} was given by the caller.",
+        )
+        return modality, "HU" if modality == "CT" else "arbitrary", note
+    guess = guess_modality(voxels_zyx)
+    if guess.modality == "unknown":
+        message = (
+            f"The file names no modality and its values do not settle it ({guess.reason}); "
+            "say --modality CT or --modality MR."
+        )
+    else:
+        unit = "Hounsfield units" if guess.modality == "CT" else "arbitrary units"
+        message = (
+            f"The file names no modality; taken as {guess.modality} in {unit} from its values "
+            f"({guess.reason}). Say --modality if this is wrong."
+        )
+    note = GateNote(code="modality_inferred", message=message)
+    return guess.modality, "HU" if guess.modality == "CT" else "arbitrary", note
+
+
+def finish_volume(
+    raw_zyx: npt.NDArray[np.generic], facts: HeaderFacts, modality: Modality | None
+) -> Volume:
+    """The volume of a file that names no modality: exact voxels, modality from the values."""
+    voxels = compact_voxels(
+        raw_zyx, slope=facts.slope, intercept=facts.intercept, where=facts.where
+    )
+    resolved, unit, note = resolve_modality(voxels, modality)
+    return Volume.from_array(
+        voxels,
+        facts.grid,
+        modality=resolved,
+        unit=unit,
+        notes=(*facts.notes, note),
+        stored_dtype=facts.stored.dtype,
+    )
+
+
+def inspection_of(facts: HeaderFacts) -> ScanInspection:
+    """The inspection of a file that holds exactly one volume; modality is left to the voxels."""
+    x_mm, y_mm = facts.grid.spacing_zyx_mm[2], facts.grid.spacing_zyx_mm[1]
+    nz, ny, nx = facts.grid.shape_zyx
+    summary = SeriesSummary(
+        index=1,
+        kind="volume",
+        series_uid_sha256=None,
+        modality="unknown",
+        num_slices=nz,
+        num_files=1,
+        size_ij=(nx, ny),
+        spacing_ij_mm=(x_mm, y_mm),
+        axcodes=facts.grid.axcodes_xyz,
+    )
+    return ScanInspection(
+        kind=facts.kind,
+        series=(summary,),
+        chosen_index=1,
+        chosen_reason="the only volume in the file",
+        stored=facts.stored,
+        acquisition=Acquisition(),
+        notes=facts.notes,
+    )
+
+
+def refused(kind: ScanKind, error: DataError) -> Examination:
+    """The examination of a file whose header is already refused."""
+    return Examination(inspection=ScanInspection(kind=kind), error=error)

@@ -1,0 +1,120 @@
+"""Voxel values: the smallest exact number type, and what they say about the modality."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from vol3d.errors import DataError, explain
+from vol3d.volume.volume import Modality, VoxelArray
+
+_INT16 = np.iinfo(np.int16)
+_MAX_SAMPLES = 4_000_000
+Out = TypeVar("Out", npt.NDArray[np.int16], npt.NDArray[np.float32])
+
+
+def compact_voxels(
+    raw_zyx: npt.NDArray[np.generic], *, slope: float = 1.0, intercept: float = 0.0, where: str
+) -> VoxelArray:
+    """``raw_zyx * slope + intercept`` as int16 where that is exact, otherwise as float32.
+
+    Args:
+        raw_zyx: Integers or floats in any byte order.
+        where: Names the file in errors.
+
+    Raises:
+        DataError: NaN or infinite values, or values that are not real numbers.
+    """
+    if raw_zyx.dtype.kind not in "iuf":
+        raise DataError(
+            explain(
+                expected="one real number per voxel",
+                got=str(raw_zyx.dtype),
+                where=f"{where} voxels",
+                remedy="Colour and complex images cannot be read; export the original scan.",
+            )
+        )
+    is_plain = slope == 1.0 and intercept == 0.0
+    if is_plain and raw_zyx.dtype == np.dtype(np.int16):
+        return raw_zyx.astype(np.int16, copy=False)
+    low, high, is_integral = np.inf, -np.inf, True
+    for slab in raw_zyx:
+        values = _scaled(slab, slope, intercept)
+        low, high = min(low, float(values.min())), max(high, float(values.max()))
+        if values.dtype.kind == "f":
+            is_integral = is_integral and bool((values == np.rint(values)).all())
+    if not (np.isfinite(low) and np.isfinite(high)) or max(-low, high) > np.finfo(np.float32).max:
+        raise DataError(
+            explain(
+                expected="finite values in every voxel",
+                got="NaN or infinite values",
+                where=f"{where} voxels",
+                remedy="Find the step that made them; no value is put in their place.",
+            )
+        )
+    if is_integral and low >= _INT16.min and high <= _INT16.max:
+        return _filled(raw_zyx, slope, intercept, np.empty(raw_zyx.shape, np.int16))
+    return _filled(raw_zyx, slope, intercept, np.empty(raw_zyx.shape, np.float32))
+
+
+def _filled(raw_zyx: npt.NDArray[np.generic], slope: float, intercept: float, out: Out) -> Out:
+    for k, slab in enumerate(raw_zyx):
+        out[k] = _scaled(slab, slope, intercept)
+    return out
+
+
+def _scaled(
+    slab: npt.NDArray[np.generic], slope: float, intercept: float
+) -> npt.NDArray[np.generic]:
+    if slope == 1.0 and intercept == 0.0:
+        return slab
+    scaled: npt.NDArray[np.float64] = slab.astype(np.float64) * slope + intercept
+    return scaled
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModalityGuess:
+    """A modality read off the values alone, and why."""
+
+    modality: Modality
+    reason: str
+
+
+def guess_modality(voxels_zyx: VoxelArray) -> ModalityGuess:
+    """The modality that the values alone allow: CT in HU, MR-like, or unknown.
+
+    CT needs air (at least 0.1 % of voxels below -500), soft tissue (at least 1 % between -250
+    and 300) and nearly nothing below -1200 except one padding value. MR needs values that are
+    hardly negative, reach beyond 8-bit grey, and do not look like CT stored with an offset of
+    1024. Everything else (masks, normalised or 8-bit images, crops without air) is unknown.
+    """
+    step = max(1, round((voxels_zyx.size / _MAX_SAMPLES) ** (1 / 3)))
+    low, high = float(voxels_zyx.min()), float(voxels_zyx.max())
+    sample = voxels_zyx[::step, ::step, ::step].astype(np.float32).ravel()
+
+    def share(lower: float, upper: float) -> float:
+        return float(((sample >= lower) & (sample < upper)).mean())
+
+    air, tissue = share(-1200, -500), share(-250, 300)
+    below_air = float(((sample < -1200) & (sample != low)).mean())
+    if air >= 0.001 and tissue >= 0.01 and below_air <= 0.02:
+        return ModalityGuess(
+            modality="CT",
+            reason=f"{air:.0%} of the voxels lie in the range of air, "
+            f"{tissue:.0%} in that of soft tissue",
+        )
+    if low < -0.1 * high:
+        return ModalityGuess(modality="unknown", reason="negative values unlike those of CT")
+    if high <= 255:
+        return ModalityGuess(modality="unknown", reason="8-bit, normalised or label values")
+    foreground = sample[sample > 200]
+    if foreground.size and float(((foreground > 850) & (foreground < 1200)).mean()) > 0.5:
+        return ModalityGuess(
+            modality="unknown", reason="values like CT stored without its offset of -1024"
+        )
+    return ModalityGuess(
+        modality="MR", reason="hardly any negative values and none in the range of air"
+    )

@@ -1,0 +1,132 @@
+"""One door for every scan: what a path is, whether it is accepted, and its volume.
+
+``read_volume`` and ``inspect_path`` call the same :func:`examine`, so what one refuses the other
+refuses with the same words.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+from vol3d.errors import ConfigError, DataError, explain
+from vol3d.volume.dicom import examine_dicom
+from vol3d.volume.dicom_header import is_dicom
+from vol3d.volume.gate import DEFAULT_MEMORY_LIMIT_GIB, refused
+from vol3d.volume.inspection import Examination, Refusal, ScanInspection
+from vol3d.volume.itk import examine_itk, itk_kind
+from vol3d.volume.nifti import examine_nifti, is_nifti
+from vol3d.volume.volume import Modality, Volume
+
+_SNIFFED_BYTES = 4096
+
+
+def read_volume(
+    path: str | os.PathLike[str],
+    *,
+    series: str | None = None,
+    modality: Modality | None = None,
+    memory_limit_gib: float = DEFAULT_MEMORY_LIMIT_GIB,
+) -> Volume:
+    """The scan at a path, turned to S, A, R, or an error that says why it cannot be trusted.
+
+    Args:
+        path: NIfTI (.nii, .nii.gz), NRRD, MetaImage or DICOM file, or a folder with DICOM files.
+        series: Which DICOM series: its number in ``vol3d info`` or the start of its hashed UID.
+        modality: For files that name none (NIfTI, NRRD, MetaImage): taken as given in place of
+            being inferred from the values. For DICOM: read the largest volume of this modality.
+        memory_limit_gib: Scans that would need more to be read are refused.
+
+    Raises:
+        DataError: Not a scan, damaged, not in HU where it should be, or too large.
+        GeometryError: Missing, duplicate or unevenly spaced slices, or an unusable header.
+        ConfigError: ``series`` names no series at this path.
+    """
+    examination = examine(
+        Path(path), series=series, modality=modality, memory_limit_gib=memory_limit_gib
+    )
+    if examination.error is not None:
+        raise examination.error
+    assert examination.load is not None
+    return examination.load()
+
+
+def inspect_path(
+    path: str | os.PathLike[str],
+    *,
+    series: str | None = None,
+    modality: Modality | None = None,
+    memory_limit_gib: float = DEFAULT_MEMORY_LIMIT_GIB,
+) -> ScanInspection:
+    """Everything found at a path and whether ``read_volume`` would accept it; never the voxels.
+
+    DICOM is judged by its headers (voxels are read only when a CT header does not say that its
+    values are HU); other formats are read in full, because only the voxels tell their modality
+    and whether the file is complete. Arguments are those of :func:`read_volume`.
+
+    Raises:
+        ConfigError: ``series`` names no series at this path.
+    """
+    examination = examine(
+        Path(path), series=series, modality=modality, memory_limit_gib=memory_limit_gib
+    )
+    found, error = examination.inspection, examination.error
+    if error is None and not examination.is_header_enough:
+        assert examination.load is not None
+        try:
+            volume = examination.load()
+        except DataError as refusal:
+            error = refusal
+        else:
+            found = dataclasses.replace(
+                found, modality=volume.modality, unit=volume.unit, notes=volume.notes
+            )
+    if error is not None:
+        refusal_record = Refusal(code=type(error).__name__, message=str(error))
+        found = dataclasses.replace(found, refusal=refusal_record)
+    return found
+
+
+def examine(
+    path: Path, *, series: str | None, modality: Modality | None, memory_limit_gib: float
+) -> Examination:
+    """The gate's verdict on any path, by content and not by file name."""
+    try:
+        if path.is_dir():
+            head = b""
+        else:
+            with path.open("rb") as file:
+                head = file.read(_SNIFFED_BYTES)
+    except OSError as error:
+        return refused("unknown", _unreadable(path, type(error).__name__))
+    if path.is_dir() or is_dicom(head):
+        return examine_dicom(
+            path, series=series, modality=modality, memory_limit_gib=memory_limit_gib
+        )
+    if series not in (None, "1"):
+        raise ConfigError(
+            explain(
+                expected="no series, or '1': the file holds one volume",
+                got=repr(series),
+                where=f"{path.name} series",
+                remedy="Leave the option out.",
+            )
+        )
+    if is_nifti(head):
+        return examine_nifti(path, modality=modality, memory_limit_gib=memory_limit_gib)
+    kind = itk_kind(head)
+    if kind is not None:
+        return examine_itk(path, kind, modality=modality, memory_limit_gib=memory_limit_gib)
+    return refused("unknown", _unreadable(path, "another kind of file" if head else "no content"))
+
+
+def _unreadable(path: Path, got: str) -> DataError:
+    return DataError(
+        explain(
+            expected="a NIfTI, NRRD, MetaImage or DICOM file, or a folder with DICOM files",
+            got=got,
+            where=path.name or str(path),
+            remedy="Check the path and pass the scan itself.",
+        )
+    )
