@@ -1,7 +1,9 @@
 """Scans in patient space: grids, volumes, and the readers and writers that keep geometry exact."""
 
+from vol3d.volume.dicom_writer import write_dicom_series
 from vol3d.volume.grid import Grid, canonicalise, closest_world_axes, orient
 from vol3d.volume.inspection import Refusal, ScanInspection, SeriesSummary
+from vol3d.volume.nifti_writer import write_nifti
 from vol3d.volume.reading import inspect_path, read_volume
 from vol3d.volume.volume import (
     Acquisition,
@@ -30,4 +32,6 @@ __all__ = [
     "inspect_path",
     "orient",
     "read_volume",
+    "write_dicom_series",
+    "write_nifti",
 ]
