@@ -1,0 +1,156 @@
+"""``vol3d doctor``: is the installation complete, and would a scan be refused or flagged?"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from vol3d.cli.options import JsonFlag, ModalityFlag, ModelFlag, SeriesFlag, to_modality
+from vol3d.cli.outcome import FAILED, OK, REFUSED, print_json
+
+if TYPE_CHECKING:
+    from vol3d.volume import Modality
+
+Verdict = Literal["ok", "note", "problem", "refused"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """One line of the doctor: what was looked at, what was found, and what helps.
+
+    Args:
+        subject: What was looked at.
+        verdict: ``problem`` ends with exit code 1, ``refused`` with 3.
+        found: What was found.
+        remedy: What to do; empty when nothing needs to be done.
+    """
+
+    subject: str
+    verdict: Verdict
+    found: str
+    remedy: str = ""
+
+
+def doctor(
+    scan: Annotated[
+        str | None, typer.Argument(metavar="[SCAN]", help="A scan to look at as well.")
+    ] = None,
+    model: ModelFlag = "embedded",
+    series: SeriesFlag = None,
+    modality: ModalityFlag = None,
+    is_json: JsonFlag = False,
+) -> int:
+    """Check the installation, and what would be refused or flagged in a scan."""
+    checks = [*_check_versions(), *_check_codecs(), _check_compute(), _check_model(model)]
+    if scan is not None:
+        checks += check_scan(scan, series=series, modality=to_modality(modality))
+    if is_json:
+        notice = "Research use only, not for clinical use."
+        print_json({"notice": notice, "checks": [asdict(check) for check in checks]})
+    else:
+        for check in checks:
+            print(f"{check.verdict:8}{check.subject:14}{check.found}")
+            if check.remedy:
+                print(f"{'':22}-> {check.remedy}")
+        print("Research use only, not for clinical use.")
+    verdicts = {check.verdict for check in checks}
+    return REFUSED if "refused" in verdicts else FAILED if "problem" in verdicts else OK
+
+
+def check_scan(scan: str, *, series: str | None, modality: Modality | None) -> list[Check]:
+    """What would be refused, flagged or withheld in a scan."""
+    from vol3d.errors import DataError
+    from vol3d.infer.claims import why_withheld
+    from vol3d.infer.examine import examine
+
+    try:
+        found = examine(scan, series=series, modality=modality).scan
+    except DataError as error:
+        return [
+            Check(
+                subject="scan",
+                verdict="refused",
+                found=str(error),
+                remedy='"vol3d info" lists every series of a folder; --series chooses one.',
+            )
+        ]
+    shape = " x ".join(map(str, found.stored.shape_ijk))
+    checks = [
+        Check(subject="scan", verdict="ok", found=f"{found.modality}, {shape} voxels, accepted")
+    ]
+    for note in (*found.notes, *found.quality.notes):
+        checks.append(Check(subject=note.code, verdict="note", found=note.message))
+    withheld = why_withheld(found)
+    if withheld is not None:
+        checks.append(
+            Check(
+                subject="candidates",
+                verdict="note",
+                found=withheld,
+                remedy="If the file does not name its modality, --modality ct or mr says it.",
+            )
+        )
+    return checks
+
+
+def _check_versions() -> list[Check]:
+    from vol3d.infer.recorder import versions
+
+    return [
+        Check(
+            subject=name,
+            verdict="problem" if version == "not installed" else "ok",
+            found=version,
+            remedy="Install the package again." if version == "not installed" else "",
+        )
+        for name, version in versions().items()
+    ]
+
+
+def _check_codecs() -> list[Check]:
+    from importlib.util import find_spec
+
+    codecs = {
+        "JPEG 2000": ("openjpeg", "pip install pylibjpeg pylibjpeg-openjpeg"),
+        "JPEG, JPEG-LS": ("gdcm", "pip install python-gdcm, if such files are refused"),
+    }
+    checks = []
+    for name, (module, remedy) in codecs.items():
+        is_here = find_spec(module) is not None
+        checks.append(
+            Check(
+                subject=name,
+                verdict="ok" if is_here else "note",
+                found=f"{module} {'found' if is_here else 'not installed'}",
+                remedy="" if is_here else remedy,
+            )
+        )
+    return checks
+
+
+def _check_compute() -> Check:
+    import torch
+
+    threads = f"{torch.get_num_threads()} CPU threads"
+    if torch.cuda.is_available():
+        found = f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}; {threads}"
+    else:
+        found = f"no CUDA device; {threads}"
+    return Check(subject="compute", verdict="ok", found=found)
+
+
+def _check_model(model: str) -> Check:
+    from vol3d.errors import CheckpointError
+    from vol3d.infer.engine import Engine
+
+    try:
+        engine = Engine.load(model, device="cpu")
+    except CheckpointError as error:
+        return Check(subject="model", verdict="problem", found=str(error), remedy="")
+    return Check(
+        subject="model",
+        verdict="ok",
+        found=f"{engine.card.name}, weights SHA-256 {engine.weights_sha256}",
+    )

@@ -1,0 +1,93 @@
+"""Entry point of ``vol3d``; imports nothing heavy, so that ``vol3d --help`` answers at once."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+import vol3d
+from vol3d.cli import ask, config, doctor, info, outcome, report, train
+
+app = typer.Typer(
+    name="vol3d",
+    help="CT and MR volumes in, a checkable report and answers out. "
+    "Research use only, not for clinical use.",
+    epilog="Exit codes: 0 ok, 1 failure, 2 usage, 3 input refused, 4 some cases of a batch failed.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("report")(report.report)
+app.command("ask")(ask.ask)
+app.command("info")(info.info)
+app.command("doctor")(doctor.doctor)
+app.command("train")(train.train)
+app.add_typer(config.app, name="config")
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        print(f"vol3d {vol3d.__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Options of ``vol3d`` itself."""
+
+
+def main() -> None:
+    """Runs the command line and ends the process with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code of one command line; every error becomes one message on stderr.
+
+    Args:
+        arguments: As in ``sys.argv[1:]``.
+    """
+    _set_environment(arguments)
+    options = list(arguments)
+    if "--" in options:
+        options = options[: options.index("--")]
+    try:
+        code = app(args=list(arguments), prog_name="vol3d", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        outcome.close_stdout()
+        return outcome.FAILED
+    except (Exception, KeyboardInterrupt) as error:
+        return outcome.tell_error(
+            error,
+            is_json="--json" in options,
+            is_verbose=bool({"--verbose", "-v"} & set(options)),
+        )
+    return int(code or outcome.OK)
+
+
+def _set_environment(arguments: Sequence[str]) -> None:
+    """Offline unless a download is asked for; no telemetry; no header values in warnings."""
+    offline = "0" if "--allow-download" in arguments else "1"
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        os.environ[name] = offline
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    # pydicom quotes values of damaged elements in its warnings; they may be names.
+    warnings.filterwarnings("ignore", module=r"pydicom(\..*)?")
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)

@@ -1,0 +1,54 @@
+"""Options that several commands share, and the values they stand for."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from vol3d.volume import Modality
+
+
+class ModalityOption(StrEnum):
+    """What ``--modality`` accepts."""
+
+    CT = "ct"
+    MR = "mr"
+
+
+ScanArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="SCAN",
+        help='NIfTI, NRRD or MetaImage file, DICOM file or folder, or the word "example".',
+    ),
+]
+ModelFlag = Annotated[
+    str, typer.Option("--model", help='"embedded", the folder of a checkpoint, or a hub id.')
+]
+DeviceFlag = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
+SeriesFlag = Annotated[
+    str | None,
+    typer.Option("--series", help="Number of a series, as vol3d info lists it."),
+]
+ModalityFlag = Annotated[
+    ModalityOption | None,
+    typer.Option("--modality", help="What the scan is, if its file does not say."),
+]
+DownloadFlag = Annotated[
+    bool, typer.Option("--allow-download", help="Let a hub id be fetched; otherwise offline.")
+]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary.")]
+VerboseFlag = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Print every stage, and tracebacks of errors.")
+]
+
+
+def to_modality(option: ModalityOption | None) -> Modality | None:
+    """The modality an option names, or ``None`` to let the file say it."""
+    if option is None:
+        return None
+    return "CT" if option is ModalityOption.CT else "MR"
