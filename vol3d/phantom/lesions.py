@@ -88,7 +88,7 @@ def _place(
                 best_share, best = share, centre
             if share > 0.96:
                 break
-        if best is not None and best_share > 0.8:
+        if best is not None and best_share > 0.75:
             return best, diameter
         diameter = diameter * 0.93 if diameter > 14.0 else diameter
     return None

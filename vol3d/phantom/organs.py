@@ -221,9 +221,12 @@ def _paint_bowel(canvas: Canvas, draw: Draw) -> None:
         sag = -8.0 - 30.0 * (1.0 - (x / 90.0) ** 2)
         centre = (float(x), 66.0 + draw.uniform(-6.0, 6.0), sag + draw.uniform(-8.0, 8.0))
         _paint_loop(canvas, draw, (centre, draw.uniform(17.0, 25.0)), 0.5, is_oral_contrast)
-    for _ in range(22 + draw.integer(8)):
-        centre = (draw.uniform(-82.0, 82.0), draw.uniform(0.0, 74.0), draw.uniform(-185.0, -22.0))
-        _paint_loop(canvas, draw, (centre, draw.uniform(14.0, 22.0)), 0.15, is_oral_contrast)
+    for index in range(36 + draw.integer(14)):
+        x, y = draw.uniform(-80.0, 80.0), draw.uniform(-2.0, 76.0)
+        z = draw.uniform(-180.0, -18.0)
+        if index % 6 == 0:  # jejunum lies higher, on the left
+            x, z = draw.uniform(-88.0, -20.0), draw.uniform(-30.0, 20.0)
+        _paint_loop(canvas, draw, ((x, y, z), draw.uniform(13.0, 21.0)), 0.15, is_oral_contrast)
 
 
 def _paint_loop(

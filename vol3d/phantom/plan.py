@@ -12,6 +12,7 @@ from vol3d.phantom.labels import LESION_ORGANS, Organ
 
 Attenuation = Literal["hypoattenuating", "hyperattenuating"]
 Range = tuple[float, float]
+_KIDNEYS = (Organ.KIDNEY_LEFT, Organ.KIDNEY_RIGHT)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +54,7 @@ class PhantomConfig:
     normal_spleen_cm3: Range = (110.0, 270.0)
     enlarged_spleen_cm3: Range = (500.0, 950.0)
     max_lesions: int = 3
-    lesion_size_classes_mm: tuple[Range, ...] = ((13.0, 21.5), (28.5, 41.0), (49.0, 70.0))
+    lesion_size_classes_mm: tuple[Range, ...] = ((13.0, 21.5), (29.0, 41.5), (52.0, 72.0))
     hypo_hu: Range = (-90.0, -40.0)
     hyper_hu: Range = (45.0, 110.0)
 
@@ -141,7 +142,13 @@ def plan_case(draw: Draw, config: PhantomConfig) -> CasePlan:
 def _plan_lesions(
     draw: Draw, config: PhantomConfig, missing: Organ | None
 ) -> tuple[LesionPlan, ...]:
-    organs = [organ for organ in LESION_ORGANS if organ != missing]
+    # a kidney is there in 70 % of cases only: with one ticket more each organ is equally frequent
+    tickets = [
+        organ
+        for organ in LESION_ORGANS
+        for _ in range(3 if organ in _KIDNEYS else 2)
+        if organ != missing
+    ]
     classes = config.lesion_size_classes_mm
     largest_class = draw.integer(len(classes))
     lesions: list[LesionPlan] = []
@@ -151,6 +158,6 @@ def _plan_lesions(
         if lesions:  # the largest lesion stays the largest by a margin that can be seen
             diameter = max(min(diameter, 0.8 * lesions[0].diameter_mm), classes[0][0])
         shift = config.hypo_hu if draw.chance(0.5) else config.hyper_hu
-        organ = organs[draw.integer(len(organs))]
+        organ = tickets[draw.integer(len(tickets))]
         lesions.append(LesionPlan(organ=organ, diameter_mm=diameter, shift_hu=draw.uniform(*shift)))
     return tuple(lesions)

@@ -238,8 +238,10 @@ def _presence_organ(facts: CaseFacts, rng: random.Random) -> str | None:
     answers = {organ: _lesion_presence(facts, {"organ": organ}) for organ in LESION_ORGANS}
     wanted = "yes" if rng.random() < 2 / 3 else "no"
     known = [organ for organ, answer in answers.items() if answer is not None]
-    fitting = [organ for organ in known if answers[organ] == wanted]
-    return rng.choice(fitting or known) if known else None
+    fitting = [organ for organ in known if answers[organ] == wanted] or known
+    # a kidney is asked about half as often again, since it is there in fewer cases
+    weights = [3 if organ.endswith("kidney") and wanted == "no" else 2 for organ in fitting]
+    return rng.choices(fitting, weights)[0] if fitting else None
 
 
 def _normalise(text: str) -> str:
