@@ -1,6 +1,6 @@
 """Where the patient is: a body mask without table, with lungs and bowel gas inside.
 
-The mask is found on a coarse view of the scan (about 4 mm) and copied back to every voxel, which
+The mask is found on a coarse view of the scan (about 3 mm) and copied back to every voxel, which
 is accurate enough for cropping and for dropping air, and fast on scans of any size.
 """
 
@@ -17,7 +17,7 @@ from vol3d.volume import Volume
 
 BoolArray = npt.NDArray[np.bool_]
 
-COARSE_MM = 4.0
+COARSE_MM = 3.0
 CT_THRESHOLD_HU = -250.0
 OPENING_RADIUS_MM = 4.0
 SMALLEST_PART = 0.02

@@ -242,13 +242,13 @@ def _choose_patches(
 
 def _crop_box(grid: Grid, body: BoolArray, spec: PreprocessSpec) -> Box:
     """First and one-past-last (z, y, x) index of the body with its margin, or the whole scan."""
-    plane_yx: BoolArray = body.any(axis=0)
+    plane_yx: BoolArray = np.logical_or.reduce(body, axis=0)
     if not spec.is_body_cropped or not plane_yx.any():
         return (0, 0, 0), grid.shape_zyx
     is_used: tuple[BoolArray, ...] = (
-        body.any(axis=(1, 2)),
-        plane_yx.any(axis=1),
-        plane_yx.any(axis=0),
+        np.logical_or.reduce(body, axis=(1, 2)),
+        np.logical_or.reduce(plane_yx, axis=1),
+        np.logical_or.reduce(plane_yx, axis=0),
     )
     starts, stops = [], []
     for used, count, mm in zip(is_used, grid.shape_zyx, grid.spacing_zyx_mm, strict=True):

@@ -1,9 +1,9 @@
 """Antialiased resampling from one grid to another by true patient positions.
 
-The numbers behind :class:`vol3d.preprocess.resample.ResampleAntialiasedd`. Intensities are weighted
-by a triangle as wide as the coarser of the two grids (going coarser low-passes first, going finer is
-linear interpolation); labels take the nearest voxel. Grids with parallel axes are resampled one axis
-at a time by small weight matrices; rotated or sheared pairs by position.
+The numbers behind :class:`vol3d.preprocess.resample.ResampleAntialiasedd`. Intensities are
+weighted by a triangle as wide as the coarser of the two grids: going coarser low-passes first and
+going finer is linear interpolation; labels take the nearest voxel. Grids with parallel axes are
+resampled axis by axis with small weight matrices; rotated or sheared pairs by position.
 """
 
 from __future__ import annotations
