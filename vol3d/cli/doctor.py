@@ -51,9 +51,9 @@ def doctor(
         print_json({"notice": notice, "checks": [asdict(check) for check in checks]})
     else:
         for check in checks:
-            print(f"{check.verdict:8}{check.subject:14}{check.found}")
+            print(f"{check.verdict:8}{check.subject:22}{check.found}")
             if check.remedy:
-                print(f"{'':22}-> {check.remedy}")
+                print(f"{'':30}-> {check.remedy}")
         print("Research use only, not for clinical use.")
     verdicts = {check.verdict for check in checks}
     return REFUSED if "refused" in verdicts else FAILED if "problem" in verdicts else OK
@@ -80,8 +80,9 @@ def check_scan(scan: str, *, series: str | None, modality: Modality | None) -> l
     checks = [
         Check(subject="scan", verdict="ok", found=f"{found.modality}, {shape} voxels, accepted")
     ]
-    for note in (*found.notes, *found.quality.notes):
-        checks.append(Check(subject=note.code, verdict="note", found=note.message))
+    flags = [(note.code, note.message) for note in found.notes]
+    flags += [("quality", sentence) for sentence in found.quality.sentences]
+    checks += [Check(subject=name, verdict="note", found=text) for name, text in flags]
     withheld = why_withheld(found)
     if withheld is not None:
         checks.append(

@@ -20,6 +20,7 @@ IntTriple = tuple[int, int, int]
 Row = tuple[float, float, float, float]
 Affine = tuple[Row, Row, Row, Row]
 Scalar = bool | int | float | str | None
+RefusedKind = Literal["question", "scan", "model"]
 
 
 class _Record(BaseModel):
@@ -53,7 +54,8 @@ class Region(_Record):
 
     names: tuple[str, ...] = Field(description="Estimated regions, head first; may be empty.")
     is_abdomen: bool = Field(description="Whether the abdomen is in the field of view.")
-    how: str = Field(description="One sentence: what the estimate rests on.")
+    length_mm: dict[str, float] = Field(description="Length along the body of each slice label.")
+    reasons: tuple[str, ...] = Field(description="Sentences: what the estimate rests on.")
 
 
 class Intensity(_Record):
@@ -74,10 +76,10 @@ class Note(_Record):
 
 
 class Quality(_Record):
-    """What can be said about the picture itself."""
+    """What limits the picture itself."""
 
-    facts: dict[str, Scalar] = Field(description="Measured values; keys end in their unit.")
-    notes: tuple[Note, ...] = Field(description="What may limit the reading, as sentences.")
+    facts: dict[str, Scalar | tuple[str, ...]] = Field(description="Measured values, by name.")
+    sentences: tuple[str, ...] = Field(description="The facts that matter to a reader.")
 
 
 class Scan(_Record):
@@ -175,7 +177,10 @@ class Answer(_Record):
     status: Literal["unvalidated"] = "unvalidated"
     question: str
     text: str | None = Field(description="The answer; null when the question was refused.")
-    refused_reason: str | None = Field(default=None, description="Null exactly when text is not.")
+    refused: RefusedKind | None = Field(
+        default=None, description="What the refusal is about; null exactly when text is not."
+    )
+    refused_reason: str | None = Field(default=None, description="The refusal as a sentence.")
     choices: tuple[str, ...] = ()
     probabilities: tuple[float, ...] = Field(
         default=(), description="One per choice, of the model, not calibrated on real scans."
@@ -184,7 +189,8 @@ class Answer(_Record):
 
     @model_validator(mode="after")
     def _check_reason(self) -> Self:
-        if (self.text is None) != bool(self.refused_reason):
+        is_refused = self.text is None
+        if is_refused != (self.refused is not None) or is_refused != bool(self.refused_reason):
             raise ValueError("an answer has either a text or a reason for its refusal")
         return self
 

@@ -1,0 +1,40 @@
+"""The scan that ships with the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vol3d.errors import DataError, explain
+
+EXAMPLE_NAME = "example"
+_EXAMPLES = Path(__file__).resolve().parent.parent / "_examples"
+
+
+def example_scan() -> Path:
+    """Path of the bundled example: a synthetic abdomen CT phantom, no patient.
+
+    Raises:
+        DataError: The installation lacks the file.
+    """
+    path = _EXAMPLES / "abdomen_phantom.nii.gz"
+    if not path.is_file():
+        raise DataError(
+            explain(
+                expected="the bundled example scan",
+                got="no such file in the installed package",
+                where=f"vol3d/{_EXAMPLES.name}/{path.name}",
+                remedy="Install the package again.",
+            )
+        )
+    return path
+
+
+def resolve_scan(scan: str | Path) -> Path:
+    """The path of a scan; the word ``example`` means the bundled one.
+
+    A file or folder of that name is meant by ``./example``.
+
+    Raises:
+        DataError: ``example`` was asked for and the installation lacks it.
+    """
+    return example_scan() if str(scan) == EXAMPLE_NAME else Path(scan)
