@@ -44,20 +44,17 @@ def ask(
 
     A refused question ends with exit code 2, a scan the model must not judge with 3.
     """
-    from vol3d.infer import Vol3d
+    from vol3d.infer import StageClock, Vol3d, examine
+    from vol3d.infer.questions import check_choices
 
     options = [*(choices.split("|") if choices is not None else ()), *(choice or ())]
+    check_choices(options)
     with show_stages(is_quiet=quiet, is_verbose=verbose) as on_stage:
-        on_stage("load")
-        loaded = Vol3d.from_pretrained(model, device=device, allow_download=allow_download)
-        answer = loaded.ask(
-            scan,
-            question,
-            choices=options or None,
-            series=series,
-            modality=to_modality(modality),
-            on_stage=on_stage,
-        )
+        clock = StageClock(on_stage)
+        examined = examine(scan, series=series, modality=to_modality(modality), clock=clock)
+        with clock.stage("load"):
+            loaded = Vol3d.from_pretrained(model, device=device, allow_download=allow_download)
+        answer = loaded.answer_about(examined, question, choices=options, clock=clock)
     if is_json:
         print(answer.model_dump_json(indent=2))
     else:

@@ -62,8 +62,8 @@ def doctor(
 def check_scan(scan: str, *, series: str | None, modality: Modality | None) -> list[Check]:
     """What would be refused, flagged or withheld in a scan."""
     from vol3d.errors import DataError
+    from vol3d.infer import examine
     from vol3d.infer.claims import why_withheld
-    from vol3d.infer.examine import examine
 
     try:
         found = examine(scan, series=series, modality=modality).scan

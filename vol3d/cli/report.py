@@ -39,15 +39,15 @@ def report(
 ) -> None:
     """Write a report on one scan: text, JSON, page, preview and run record."""
     from vol3d.export import check_output_dir, write_report
-    from vol3d.infer import Vol3d
+    from vol3d.infer import StageClock, Vol3d, examine
 
     folder = check_output_dir(output)
     with show_stages(is_quiet=quiet, is_verbose=verbose) as on_stage:
-        on_stage("load")
-        loaded = Vol3d.from_pretrained(model, device=device, allow_download=allow_download)
-        analysis = loaded.analyse(
-            scan, series=series, modality=to_modality(modality), on_stage=on_stage
-        )
+        clock = StageClock(on_stage)
+        examined = examine(scan, series=series, modality=to_modality(modality), clock=clock)
+        with clock.stage("load"):
+            loaded = Vol3d.from_pretrained(model, device=device, allow_download=allow_download)
+        analysis = loaded.report_on(examined, clock)
         on_stage("export")
         write_report(analysis.report, analysis.volume, analysis.body, folder, analysis.manifest)
     if is_json:

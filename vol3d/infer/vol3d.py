@@ -10,7 +10,6 @@ from typing import Any
 
 from vol3d.infer.claims import split_candidates, why_withheld
 from vol3d.infer.describe import BoolArray, to_notes, write_sections
-from vol3d.infer.examine import Examined, examine
 from vol3d.infer.protocol import EngineLike
 from vol3d.infer.questions import check_choices, check_question
 from vol3d.infer.recorder import (
@@ -20,6 +19,7 @@ from vol3d.infer.recorder import (
     peak_memory_mb,
     versions,
 )
+from vol3d.infer.scans import Examined, examine
 from vol3d.report import Answer, Candidates, ModelInfo, Note, Report, RunManifest, Scan
 from vol3d.report.schema import RefusedKind
 from vol3d.volume import Modality, Volume
@@ -120,7 +120,16 @@ class Vol3d:
         Args and Raises: as ``report``.
         """
         clock = StageClock(on_stage)
-        examined = examine(path, series=series, modality=modality, clock=clock)
+        return self.report_on(examine(path, series=series, modality=modality, clock=clock), clock)
+
+    def report_on(self, examined: Examined, clock: StageClock | None = None) -> Analysis:
+        """A report on a scan that was read and measured before.
+
+        Args:
+            examined: From ``vol3d.infer.examine``.
+            clock: The stages so far; the stages of the model are added.
+        """
+        clock = clock or StageClock()
         scan, candidates = self._find_candidates(examined, clock)
         with clock.stage("compose"):
             report = Report(
@@ -130,9 +139,11 @@ class Vol3d:
                 sections=write_sections(scan, (), candidates),
             )
             digest = input_sha256(examined.volume)
-        manifest = self._manifest(examined.volume, report, digest, clock)
         return Analysis(
-            report=report, volume=examined.volume, body=examined.body, manifest=manifest
+            report=report,
+            volume=examined.volume,
+            body=examined.body,
+            manifest=self._manifest(examined.volume, report, digest, clock),
         )
 
     def ask(
@@ -162,6 +173,19 @@ class Vol3d:
         options = check_choices(choices)
         clock = StageClock(on_stage)
         examined = examine(path, series=series, modality=modality, clock=clock)
+        return self.answer_about(examined, question, choices=options, clock=clock)
+
+    def answer_about(
+        self,
+        examined: Examined,
+        question: str,
+        *,
+        choices: Sequence[str] | None = None,
+        clock: StageClock | None = None,
+    ) -> Answer:
+        """An answer about a scan that was read and measured before; otherwise as ``ask``."""
+        options = check_choices(choices)
+        clock = clock or StageClock()
         checked = check_question(question, options, self._engine.card.question_grammar)
         if checked.refused_reason is not None:
             return self._refuse(question, options, checked.refused_reason, "question")
