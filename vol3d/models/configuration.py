@@ -36,7 +36,7 @@ class Vol3dVisionConfig(PreTrainedConfig):
     num_attention_heads: int = 6
     intermediate_size: int = 768
     num_channels: int = 3
-    patch_size_zyx: list[int] | tuple[int, int, int] = (4, 4, 4)
+    patch_size_zyx: list[int] | tuple[int, ...] = (4, 4, 4)
     rope_shortest_mm: float = 48.0
     rope_longest_mm: float = 1000.0
     has_absolute_position: bool = True

@@ -76,11 +76,14 @@ class Vol3dForConditionalGeneration(PreTrainedModel, GenerationMixin):
 
     def __init__(self, config: Vol3dConfig) -> None:
         super().__init__(config)
-        self.vision = Vit3d(config.vision_config)
+        vision: Any = config.vision_config
+        connector: Any = config.connector_config
+        text: Any = config.text_config
+        self.vision = Vit3d(vision)
         self.connector = SpatialPoolingConnector(
-            config.connector_config,
-            vision_width=config.vision_config.hidden_size,
-            text_width=config.text_config.get_text_config().hidden_size,
+            connector,
+            vision_width=vision.hidden_size,
+            text_width=text.get_text_config().hidden_size,
         )
         self.language_model = AutoModelForCausalLM.from_config(config.text_config)
         self.post_init()
@@ -153,7 +156,7 @@ class Vol3dForConditionalGeneration(PreTrainedModel, GenerationMixin):
         """
         assert features.embeds is not None
         assert features.tokens_per_volume is not None
-        per_volume = features.embeds.split(features.tokens_per_volume)
+        per_volume = torch.split(features.embeds, features.tokens_per_volume)
         slots = range(len(per_volume)) if volume_slots is None else volume_slots.tolist()
         wanted = (input_ids == self.config.volume_token_id).sum(dim=1).tolist()
         queue = [per_volume[index] for index in slots]

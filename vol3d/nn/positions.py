@@ -16,7 +16,8 @@ def _wavelengths_mm(count: int, shortest_mm: float, longest_mm: float) -> torch.
     if count == 1:
         return torch.tensor([shortest_mm], dtype=torch.float64)
     ratio = (longest_mm / shortest_mm) ** (1.0 / (count - 1))
-    return shortest_mm * ratio ** torch.arange(count, dtype=torch.float64)
+    waves: torch.Tensor = shortest_mm * ratio ** torch.arange(count, dtype=torch.float64)
+    return waves
 
 
 def rotary_angles(
