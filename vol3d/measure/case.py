@@ -163,8 +163,8 @@ def longest_axial_diameter_mm(voxels_zyx: npt.NDArray[np.integer], grid: Grid) -
         grid: Grid of the mask; anisotropic and sheared slices are measured in true mm.
 
     Source:
-        Feret diameter of the outline halfway between pixel centres, as scikit-image defines
-        ``feret_diameter_max``, here on pixels of any size.
+        Maximum Feret diameter of each slice's outline, which runs through the middles of the
+        pixels' outer edges, so that a row of n pixels is n pixels long.
     """
     from scipy.spatial import ConvexHull
     from scipy.spatial.distance import pdist

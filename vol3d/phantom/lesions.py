@@ -139,7 +139,7 @@ def _paint(
         return False
     texture = torch.randn(level.shape, generator=draw.generator).to(level.device)
     target = hu + 9.0 * texture
-    weight = ((1.2 - level) / 0.4).clamp(0.0, 1.0) * allowed
+    weight = ((1.12 - level) / 0.24).clamp(0.0, 1.0) * allowed
     # outside the organ there is no soft edge: the lesion bulges into fat with its own surface
     weight = torch.where(organ, weight, mask.float())
     current = canvas.hu[box]

@@ -18,6 +18,7 @@ from vol3d.phantom.trunk import paint_bones, paint_muscles, paint_thorax, paint_
 from vol3d.volume import Acquisition, Volume
 
 _DEFAULT = PhantomConfig()
+_BLUR_MM = 1.5  # standard deviation of the in-plane blur
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -96,9 +97,17 @@ def _scan(canvas: Canvas, draw: Draw, config: PhantomConfig) -> torch.Tensor:
     """What a scanner would make of the canvas: table, in-plane blur, correlated noise, int16."""
     frame = canvas.frame
     hu = canvas.hu
-    hu = torch.cat([hu[:, :1], (hu[:, :-2] + hu[:, 2:]) * 0.2 + hu[:, 1:-1] * 0.6, hu[:, -1:]], 1)
-    middle = (hu[:, :, :-2] + hu[:, :, 2:]) * 0.2 + hu[:, :, 1:-1] * 0.6
-    hu = torch.cat([hu[:, :, :1], middle, hu[:, :, -1:]], 2)
+    side = min(0.5 * (_BLUR_MM / frame.spacing_xyz_mm[0]) ** 2, 0.25)
+    for axis in (1, 2):
+        before, after = (
+            hu.narrow(axis, 0, hu.shape[axis] - 2),
+            hu.narrow(axis, 2, hu.shape[axis] - 2),
+        )
+        blurred = hu.clone()
+        blurred.narrow(axis, 1, hu.shape[axis] - 2).mul_(1.0 - 2.0 * side).add_(
+            before + after, alpha=side
+        )
+        hu = blurred
     shape = frame.setup.grid.shape_zyx
     noise = torch.randn(shape, generator=draw.generator).to(hu.device)
     noise[:, 1:] += 0.6 * noise[:, :-1].clone()

@@ -222,11 +222,13 @@ def _paint_bowel(canvas: Canvas, draw: Draw) -> None:
         centre = (float(x), 66.0 + draw.uniform(-6.0, 6.0), sag + draw.uniform(-8.0, 8.0))
         _paint_loop(canvas, draw, (centre, draw.uniform(17.0, 25.0)), 0.5, is_oral_contrast)
     for index in range(36 + draw.integer(14)):
-        x, y = draw.uniform(-80.0, 80.0), draw.uniform(-2.0, 76.0)
-        z = draw.uniform(-180.0, -18.0)
-        if index % 6 == 0:  # jejunum lies higher, on the left
-            x, z = draw.uniform(-88.0, -20.0), draw.uniform(-30.0, 20.0)
-        _paint_loop(canvas, draw, ((x, y, z), draw.uniform(13.0, 21.0)), 0.15, is_oral_contrast)
+        is_jejunum = index % 6 == 0  # lies higher, on the left
+        centre = (
+            draw.uniform(-88.0, -20.0) if is_jejunum else draw.uniform(-80.0, 80.0),
+            draw.uniform(-2.0, 76.0),
+            draw.uniform(-30.0, 20.0) if is_jejunum else draw.uniform(-180.0, -18.0),
+        )
+        _paint_loop(canvas, draw, (centre, draw.uniform(13.0, 21.0)), 0.15, is_oral_contrast)
 
 
 def _paint_loop(

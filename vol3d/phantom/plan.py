@@ -54,9 +54,9 @@ class PhantomConfig:
     normal_spleen_cm3: Range = (110.0, 270.0)
     enlarged_spleen_cm3: Range = (500.0, 950.0)
     max_lesions: int = 3
-    lesion_size_classes_mm: tuple[Range, ...] = ((13.0, 21.5), (29.0, 41.5), (52.0, 72.0))
-    hypo_hu: Range = (-90.0, -40.0)
-    hyper_hu: Range = (45.0, 110.0)
+    lesion_size_classes_mm: tuple[Range, ...] = ((14.0, 21.5), (29.0, 41.5), (52.0, 72.0))
+    hypo_hu: Range = (-95.0, -50.0)
+    hyper_hu: Range = (50.0, 110.0)
 
     def __post_init__(self) -> None:
         ranges = {
