@@ -21,11 +21,13 @@ NOISE_KERNEL_MM = 7.0
 NOISE_SLICES = 8
 SOFT_TISSUE_HU = (-50.0, 200.0)
 METAL_HU = 2500.0
-IMPLAUSIBLE_HU = (-1100.0, 4000.0)
+IMPLAUSIBLE_HU = (-1200.0, 4000.0)
 """Beyond air and dense metal; scanners write such values outside their field of view."""
 COARSE_SLICES_MM = 5.0
 STRONG_ANISOTROPY = 3.0
 FEW_SLICES = 10
+MENTIONED_SHARE = 0.001
+"""Metal and odd values below this share are not worth a sentence."""
 TOUCHING_MM = 15.0
 TOUCHING_SLICES_SHARE = 0.1
 
@@ -120,26 +122,29 @@ def _sentences(facts: QualityFacts) -> list[str]:
         out.append(
             f"Noise in even tissue is about {facts.noise_sd:.3g} {unit} (standard deviation)."
         )
-    if facts.metal_share:
+    if (facts.metal_share or 0.0) >= MENTIONED_SHARE:
         out.append(f"{facts.metal_share:.2%} of the body is above {METAL_HU:.0f} HU (metal).")
-    if facts.implausible_share > 0:
-        out.append(f"{facts.implausible_share:.2%} of the voxels have values that no tissue has.")
+    if facts.implausible_share >= MENTIONED_SHARE:
+        out.append(
+            f"{facts.implausible_share:.1%} of the voxels have values that no tissue has "
+            "(scanners fill the corners outside their field of view with such values)."
+        )
     return out
 
 
 def _odd_values(
     voxels: npt.NDArray[Any], body: BoolArray, *, is_hu: bool
 ) -> tuple[float, float | None]:
-    """Shares of implausible and of metal values, slice by slice to save memory."""
-    odd = metal = inside = 0
+    """Shares of implausible and of metal values; slices in the plausible range are passed over."""
+    low, high = IMPLAUSIBLE_HU if is_hu else (-np.inf, np.inf)
+    odd = metal = 0
     for plane, mask in zip(voxels, body, strict=True):
-        is_odd = ~np.isfinite(plane) if plane.dtype.kind == "f" else np.zeros_like(mask)
-        if is_hu:
-            is_odd |= (plane < IMPLAUSIBLE_HU[0]) | (plane > IMPLAUSIBLE_HU[1])
+        lowest, highest = float(plane.min()), float(plane.max())
+        if not (low <= lowest and highest <= high and np.isfinite(highest - lowest)):
+            odd += int(np.count_nonzero(~((plane >= low) & (plane <= high) & np.isfinite(plane))))
+        if is_hu and not highest <= METAL_HU:  # also true for NaN
             metal += int(np.count_nonzero((plane > METAL_HU) & mask))
-        odd += int(np.count_nonzero(is_odd))
-        inside += int(np.count_nonzero(mask))
-    return odd / body.size, (metal / max(1, inside) if is_hu else None)
+    return odd / body.size, (metal / max(1, np.count_nonzero(body)) if is_hu else None)
 
 
 def _truncated_sides(

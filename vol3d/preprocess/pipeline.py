@@ -90,7 +90,7 @@ def prepare_labels(
     }
     crop, resample = spatial_transforms(plan.box_zyx, plan.spacing_zyx_mm, (BODY, *names), lowest)
     data = crop(data)
-    if volume.unit == "HU" and bool((data[IMAGE] < lowest).any()):
+    if volume.unit == "HU" and data[IMAGE].as_tensor().numpy().min() < lowest:
         # what scanners write outside the field of view (-1500 to -3024) is not HU and must not
         # bleed into the body when the low-pass mixes neighbours
         data[IMAGE] = data[IMAGE].clamp_min(spec.pad_value_hu)

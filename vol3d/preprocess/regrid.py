@@ -153,12 +153,17 @@ def _nearest_by_axis(
     shape_zyx: tuple[int, int, int],
     fill: float,
 ) -> torch.Tensor:
-    out = voxels
-    for axis in (0, 1, 2):
+    indices = []
+    for axis in range(3):
         centres = starts[axis] + steps[axis] * np.arange(shape_zyx[axis])
         # a centre half-way between two voxels takes the lower one, whatever the rounding errors
-        index = np.ceil(centres - 0.5 - _ROUNDING).clip(0, voxels.shape[axis] - 1).astype(np.int64)
-        out = out.index_select(axis, torch.from_numpy(index))
+        index = np.ceil(centres - 0.5 - _ROUNDING).clip(0, voxels.shape[axis] - 1)
+        indices.append(torch.from_numpy(index.astype(np.int64)))
+    z, y, x = indices
+    if np.prod(shape_zyx) <= voxels.numel():
+        out = voxels[z[:, None, None], y[None, :, None], x[None, None, :]]
+    else:
+        out = voxels.index_select(2, x).index_select(1, y).index_select(0, z)
     return _write_fill(out, voxels.shape, steps, starts, fill)
 
 
@@ -191,24 +196,36 @@ def _is_identity(num_source: int, num_target: int, step: float, start: float) ->
 def apply_weights(voxels: torch.Tensor, weights_zyx: list[torch.Tensor | None]) -> torch.Tensor:
     """The voxels multiplied by one weight matrix per axis (None leaves the axis), float32.
 
-    Slices are converted to float and shrunk in-plane a few at a time, so that a large int16 scan is
-    never held as float.
+    Slices become float a few at a time, so that a large int16 scan is never held as float. The
+    axis z goes first where it shrinks (fewer slices are left to shrink in-plane), else last.
     """
     weights_z, weights_y, weights_x = weights_zyx
-    depth = voxels.shape[0]
     rows = voxels.shape[1] if weights_y is None else weights_y.shape[0]
     columns = voxels.shape[2] if weights_x is None else weights_x.shape[0]
-    shrunk = torch.empty((depth, rows, columns), dtype=torch.float32)
-    for first in range(0, depth, _SLICES_AT_ONCE):
+    if weights_z is not None and weights_z.shape[0] < voxels.shape[0]:
+        out = torch.empty((weights_z.shape[0], rows, columns), dtype=torch.float32)
+        for k, row in enumerate(weights_z):
+            used = torch.nonzero(row)[:, 0]
+            first, last = int(used[0]), int(used[-1]) + 1
+            band = voxels[first:last].to(torch.float32)
+            plane = (row[first:last] @ band.reshape(last - first, -1)).reshape(band.shape[1:])
+            out[k] = _in_plane(plane, weights_y, weights_x)
+        return out
+    shrunk = torch.empty((voxels.shape[0], rows, columns), dtype=torch.float32)
+    for first in range(0, voxels.shape[0], _SLICES_AT_ONCE):
         block = voxels[first : first + _SLICES_AT_ONCE].to(torch.float32)
-        if weights_x is not None:
-            block = block @ weights_x.T
-        if weights_y is not None:
-            block = weights_y @ block
-        shrunk[first : first + _SLICES_AT_ONCE] = block
+        shrunk[first : first + _SLICES_AT_ONCE] = _in_plane(block, weights_y, weights_x)
     if weights_z is None:
         return shrunk
-    return (weights_z @ shrunk.reshape(depth, -1)).reshape(-1, rows, columns)
+    return (weights_z @ shrunk.reshape(len(shrunk), -1)).reshape(-1, rows, columns)
+
+
+def _in_plane(
+    planes: torch.Tensor, weights_y: torch.Tensor | None, weights_x: torch.Tensor | None
+) -> torch.Tensor:
+    if weights_x is not None:
+        planes = planes @ weights_x.T
+    return planes if weights_y is None else weights_y @ planes
 
 
 def _by_position(

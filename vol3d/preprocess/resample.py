@@ -16,7 +16,7 @@ from vol3d.preprocess.regrid import Triple, resample_to, resampled_grid
 from vol3d.volume import Grid
 
 
-class ResampleAntialiasedd(MapTransform, InvertibleTransform):  # type: ignore[misc]
+class ResampleAntialiasedd(MapTransform, InvertibleTransform):
     """Resamples MetaTensors (1, z, y, x) to a spacing, low-passing where it goes coarser.
 
     The new grid covers the same extent around the same centre. Sheared grids and grids turned by
