@@ -239,8 +239,8 @@ def _presence_organ(facts: CaseFacts, rng: random.Random) -> str | None:
     wanted = "yes" if rng.random() < 2 / 3 else "no"
     known = [organ for organ, answer in answers.items() if answer is not None]
     fitting = [organ for organ in known if answers[organ] == wanted] or known
-    # a kidney is asked about half as often again, since it is there in fewer cases
-    weights = [3 if organ.endswith("kidney") and wanted == "no" else 2 for organ in fitting]
+    # kidneys are there in fewer cases: asked twice as often, "no" is as frequent as "yes" for them
+    weights = [2 if organ.endswith("kidney") and answers[organ] == "no" else 1 for organ in fitting]
     return rng.choices(fitting, weights)[0] if fitting else None
 
 
