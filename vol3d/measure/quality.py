@@ -144,7 +144,7 @@ def _odd_values(
             odd += int(np.count_nonzero(~((plane >= low) & (plane <= high) & np.isfinite(plane))))
         if is_hu and not highest <= METAL_HU:  # also true for NaN
             metal += int(np.count_nonzero((plane > METAL_HU) & mask))
-    return odd / body.size, (metal / max(1, np.count_nonzero(body)) if is_hu else None)
+    return odd / body.size, (metal / max(1, int(np.count_nonzero(body))) if is_hu else None)
 
 
 def _truncated_sides(

@@ -132,13 +132,17 @@ def estimate_region(volume: Volume, body: BoolArray) -> RegionEstimate:
 def _from_header(volume: Volume, header: Region | None) -> RegionEstimate:
     count = volume.grid.shape_zyx[0]
     label: SliceLabel = header or "unknown"
-    source = f"the header's body part ({header})" if header else "nothing: the header names no part"
+    source = (
+        f"the region is the header's: {header}"
+        if header
+        else "the header names no known part, so the region is unknown"
+    )
     return RegionEstimate(
         regions=(header,) if header else (),
         is_abdomen=header == "abdomen",
         slice_labels=(label,) * count,
         length_mm={label: count * volume.grid.spacing_zyx_mm[0]},
-        reasons=(f"{volume.modality} intensities have no fixed scale; judged by {source}.",),
+        reasons=(f"The intensities are not HU and were not judged; {source}.",),
     )
 
 
