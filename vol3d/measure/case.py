@@ -90,8 +90,8 @@ class _VoxelTable:
         self.healthy_count = np.bincount(self.label[healthy], minlength=bins)
         self.healthy_sum = np.bincount(self.label[healthy], self.value[healthy], minlength=bins)
         self.index_sum = [np.bincount(self.label, axis, minlength=bins) for axis in self.index]
-        border = [side for axis in range(3) for side in (organs.take([0, -1], axis=axis),)]
-        self.at_border = {int(v) for side in border for v in np.unique(side)}
+        sides = (organs.take([0, -1], axis=axis) for axis in range(3))
+        self.at_border = {int(label) for side in sides for label in np.unique(side)}
         self.lesion_ids = np.unique(lesion[lesion > 0])
 
     def _centroid(self, zyx: npt.ArrayLike) -> PointRAS:
