@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,6 +109,19 @@ class DicomFile:
     frames: tuple[Frame, ...]
 
 
+@contextmanager
+def silenced_pydicom() -> Iterator[None]:
+    """Keeps pydicom's warnings and log records back: they quote header values."""
+    logger = logging.getLogger("pydicom")
+    was_disabled, logger.disabled = logger.disabled, True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.disabled = was_disabled
+
+
 def find_files(path: Path) -> list[Path]:
     """All files at or below ``path``, sorted by name; links to folders are not followed.
 
@@ -145,9 +160,7 @@ def read_headers(path: Path) -> tuple[list[DicomFile], int]:
     """
     found = find_files(path)
     headers: list[DicomFile] = []
-    with warnings.catch_warnings():
-        # pydicom's warnings quote header values, which may be personal
-        warnings.simplefilter("ignore")
+    with silenced_pydicom():
         for number, file in enumerate(found, start=1):
             where = path.name if len(found) == 1 else f"file {number} of {len(found)} (by name)"
             header = _read_header(file, where=where)
@@ -227,7 +240,7 @@ def _frames(ds: Any, image_type: tuple[str, ...]) -> tuple[Frame, ...]:
     per_frame = ds.get("PerFrameFunctionalGroupsSequence")
     if per_frame is None:
         # several frames without functional groups share one position: no geometry at all
-        return tuple(_frame(i, [ds], image_type, has_place=count == 1) for i in range(count))
+        return (_frame(0, [ds], image_type, has_place=count == 1),)
     if len(per_frame) != count:
         raise ValueError("frame count")
     shared = list(ds.get("SharedFunctionalGroupsSequence") or [])

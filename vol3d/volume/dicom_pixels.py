@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vol3d.errors import DataError, explain
-from vol3d.volume.dicom_header import DicomFile
+from vol3d.volume.dicom_header import DicomFile, silenced_pydicom
 from vol3d.volume.dicom_series import Slice
 from vol3d.volume.intensities import compact_voxels
 from vol3d.volume.volume import VoxelArray
@@ -39,7 +39,7 @@ def check_decodable(files: Iterable[DicomFile], *, where: str) -> None:
         elif file.transfer_syntax != _DEFLATED and not _has_decoder(file.transfer_syntax):
             raise _refusal(
                 "a transfer syntax that an installed decoder reads",
-                file.transfer_syntax,
+                _shown_uid(file.transfer_syntax),
                 where=where,
                 remedy="Install the extra vol3d[gdcm], or decompress the files first.",
             )
@@ -53,11 +53,17 @@ def _refusal(
     )
 
 
+def _shown_uid(text: str) -> str:
+    """The UID, or nothing of a text that is none: it could be anything."""
+    return text if re.fullmatch(r"[0-9.]{5,64}", text) else "no UID"
+
+
 def _has_decoder(transfer_syntax: str) -> bool:
     from pydicom.pixels import get_decoder
 
     try:
-        return bool(get_decoder(transfer_syntax).is_available)
+        with silenced_pydicom():
+            return bool(get_decoder(transfer_syntax).is_available)
     except NotImplementedError:
         return False
 
@@ -105,9 +111,9 @@ def _decode_file(
 
     file = pieces[0].file
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with silenced_pydicom():
             ds = pydicom.dcmread(file.path, force=True)
+            _name_syntax(ds)
             if len(file.frames) == 1:
                 frames: Iterable[npt.NDArray[Any]] = [ds.pixel_array]
             else:
@@ -121,6 +127,14 @@ def _decode_file(
             f"{type(error).__name__} in slice {indices[0] + 1} of {len(out)}",
             where=where,
         ) from None
+
+
+def _name_syntax(ds: Any) -> None:
+    """Names the encoding that the parser found, for files without file meta information."""
+    if "TransferSyntaxUID" not in ds.file_meta:
+        is_implicit, is_little = ds.original_encoding
+        name = "1.2.840.10008.1.2" if is_implicit else "1.2.840.10008.1.2.1"
+        ds.file_meta.TransferSyntaxUID = name if is_little else "1.2.840.10008.1.2.2"
 
 
 def _values(

@@ -19,7 +19,7 @@ from vol3d.volume.grid import FloatArray
 _COSINE_TOLERANCE = 1e-4
 _UNIT_TOLERANCE = 1e-3
 _GAP_TOLERANCE = 0.05
-_ROUNDING_MM = 0.06
+_ROUNDING_MM = 0.11
 _TILT_NOTED_DEG = 0.1
 _TILT_REFUSED_DEG = 45.0
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -69,7 +69,7 @@ def stack_geometry(planes: Sequence[SlicePlane], *, where: str) -> StackGeometry
     Raises:
         GeometryError: Fewer than two slices, mixed orientations or pixel spacings, duplicates,
             missing slices, or positions off the uniform stack by more than 5 % of a step
-            (0.06 mm for rounded headers).
+            (0.11 mm for headers rounded to 0.1 mm).
     """
     if len(planes) < 2:
         raise _refusal(

@@ -43,21 +43,26 @@ def compact_voxels(
     low, high, is_integral = np.inf, -np.inf, True
     for slab in raw_zyx:
         values = _scaled(slab, slope, intercept)
-        low, high = min(low, float(values.min())), max(high, float(values.max()))
+        ends = float(values.min()), float(values.max())
+        if not all(abs(end) <= np.finfo(np.float32).max for end in ends):
+            raise _not_finite(where)
+        low, high = min(low, ends[0]), max(high, ends[1])
         if values.dtype.kind == "f":
             is_integral = is_integral and bool((values == np.rint(values)).all())
-    if not (np.isfinite(low) and np.isfinite(high)) or max(-low, high) > np.finfo(np.float32).max:
-        raise DataError(
-            explain(
-                expected="finite values in every voxel",
-                got="NaN or infinite values",
-                where=f"{where} voxels",
-                remedy="Find the step that made them; no value is put in their place.",
-            )
-        )
     if is_integral and low >= _INT16.min and high <= _INT16.max:
         return _filled(raw_zyx, slope, intercept, np.empty(raw_zyx.shape, np.int16))
     return _filled(raw_zyx, slope, intercept, np.empty(raw_zyx.shape, np.float32))
+
+
+def _not_finite(where: str) -> DataError:
+    return DataError(
+        explain(
+            expected="finite values in every voxel",
+            got="NaN or infinite values",
+            where=f"{where} voxels",
+            remedy="Find the step that made them; no value is put in their place.",
+        )
+    )
 
 
 def _filled(raw_zyx: npt.NDArray[np.generic], slope: float, intercept: float, out: Out) -> Out:

@@ -1,0 +1,229 @@
+"""NIfTI headers that lie, files that end too early, numbers that do not fit."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from vol3d.errors import DataError, GeometryError, Vol3dError
+from vol3d.volume import inspect_path, read_volume
+
+AFFINE = np.array([[2.0, 0, 0, -3], [0, 2, 0, 5], [0, 0, 4, 7], [0, 0, 0, 1]])
+SMALL = np.arange(24, dtype=np.int16).reshape(2, 3, 4) * 39
+
+
+def _save(path: Path, array: np.ndarray = SMALL, affine: np.ndarray = AFFINE) -> Path:
+    nibabel.save(nibabel.Nifti1Image(array, affine), path)
+    return path
+
+
+def _edit(path: Path, **fields: object) -> Path:
+    """Overwrites header fields of an uncompressed NIfTI-1 file in place."""
+    header = nibabel.Nifti1Header(path.read_bytes()[:348], check=False)
+    for name, value in fields.items():
+        header[name] = value
+    path.write_bytes(header.binaryblock + path.read_bytes()[348:])
+    return path
+
+
+def _codes(path: Path) -> list[str]:
+    return [note.code for note in read_volume(path, modality="MR").notes]
+
+
+def test_nifti2_and_big_endian_read_alike(tmp_path: Path) -> None:
+    nibabel.save(nibabel.Nifti2Image(SMALL, AFFINE), tmp_path / "two.nii")
+    header = nibabel.Nifti1Header(endianness=">")
+    header.set_data_dtype(">i2")
+    nibabel.save(nibabel.Nifti1Image(SMALL, AFFINE, header), tmp_path / "big.nii")
+    two = read_volume(tmp_path / "two.nii", modality="MR")
+    big = read_volume(tmp_path / "big.nii", modality="MR")
+    assert np.array_equal(two.voxels_zyx, SMALL.transpose(2, 1, 0))
+    assert np.array_equal(big.voxels_zyx, SMALL.transpose(2, 1, 0))
+
+
+def test_int32_that_fits_becomes_int16(tmp_path: Path) -> None:
+    volume = read_volume(_save(tmp_path / "a.nii", SMALL.astype(np.int32)), modality="MR")
+    assert volume.voxels_zyx.dtype == np.int16
+    assert volume.stored.dtype == "int32"
+
+
+def test_int32_that_does_not_fit_becomes_float32(tmp_path: Path) -> None:
+    array = SMALL.astype(np.int32)
+    array[0, 0, 0] = 32768
+    volume = read_volume(_save(tmp_path / "a.nii", array), modality="MR")
+    assert volume.voxels_zyx.dtype == np.float32
+    assert volume.voxels_zyx[0, 0, 0] == 32768
+
+
+def test_slope_and_intercept_are_applied(tmp_path: Path) -> None:
+    path = _edit(_save(tmp_path / "a.nii"), scl_slope=2.0, scl_inter=-100.0)
+    assert read_volume(path, modality="MR").voxels_zyx[0, 0, 1] == 2 * SMALL[1, 0, 0] - 100
+
+
+def test_fractional_slope_gives_float32(tmp_path: Path) -> None:
+    path = _edit(_save(tmp_path / "a.nii"), scl_slope=0.125)
+    volume = read_volume(path, modality="MR")
+    assert volume.voxels_zyx.dtype == np.float32
+    assert np.array_equal(volume.voxels_zyx, SMALL.transpose(2, 1, 0) * np.float32(0.125))
+
+
+@pytest.mark.parametrize(("code", "factor"), [(1, 1000.0), (2, 1.0), (3, 0.001), (0, 1.0)])
+def test_units_become_mm(tmp_path: Path, code: int, factor: float) -> None:
+    affine = AFFINE.copy()
+    affine[:3] /= factor
+    path = _edit(_save(tmp_path / "a.nii", affine=affine), xyzt_units=code)
+    assert np.allclose(read_volume(path, modality="MR").stored.affine_ras, AFFINE, atol=1e-4)
+
+
+def test_metres_called_mm_are_refused(tmp_path: Path) -> None:
+    affine = AFFINE.copy()
+    affine[:3] /= 1000
+    with pytest.raises(GeometryError, match="between"):
+        read_volume(_save(tmp_path / "a.nii", affine=affine))
+
+
+def test_sform_wins_and_disagreement_is_noted(tmp_path: Path) -> None:
+    path = _edit(_save(tmp_path / "a.nii"), qform_code=1, qoffset_x=27.0)
+    volume = read_volume(path, modality="MR")
+    assert volume.stored.affine_ras[0, 3] == -3.0
+    assert "sform_qform_disagree" in [note.code for note in volume.notes]
+
+
+def test_qform_is_used_without_sform(tmp_path: Path) -> None:
+    path = _save(tmp_path / "a.nii")
+    image = nibabel.load(path)
+    image.set_qform(AFFINE, code=1)
+    image.set_sform(None, code=0)
+    nibabel.save(image, tmp_path / "q.nii")
+    volume = read_volume(tmp_path / "q.nii", modality="MR")
+    assert np.allclose(volume.stored.affine_ras, AFFINE, atol=1e-5)
+    assert "orientation_assumed" not in [note.code for note in volume.notes]
+
+
+def test_no_orientation_is_noted(tmp_path: Path) -> None:
+    path = _edit(_save(tmp_path / "a.nii"), qform_code=0, sform_code=0)
+    assert "orientation_assumed" in _codes(path)
+
+
+def test_nan_affine_is_refused(tmp_path: Path) -> None:
+    path = _edit(_save(tmp_path / "a.nii"), srow_x=[np.nan, 0, 0, 0])
+    with pytest.raises(GeometryError, match="finite"):
+        read_volume(path)
+
+
+def test_singular_affine_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(GeometryError, match="invertible"):
+        read_volume(_edit(_save(tmp_path / "a.nii"), srow_x=[0, 0, 0, 0]))
+
+
+def test_time_series_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(GeometryError, match="one 3-D volume"):
+        read_volume(_save(tmp_path / "a.nii", np.zeros((2, 3, 4, 2), np.int16)))
+
+
+def test_fourth_axis_of_one_is_accepted(tmp_path: Path) -> None:
+    volume = read_volume(_save(tmp_path / "a.nii", SMALL[..., None]), modality="MR")
+    assert volume.stored.shape_ijk == (2, 3, 4)
+
+
+def test_single_slice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(GeometryError, match="at least two voxels"):
+        read_volume(_save(tmp_path / "a.nii", SMALL[:, :, :1]))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_non_finite_voxels_are_refused(tmp_path: Path, bad: float) -> None:
+    array = SMALL.astype(np.float32)
+    array[1, 1, 1] = bad
+    with pytest.raises(DataError, match="NaN or infinite"):
+        read_volume(_save(tmp_path / "a.nii", array))
+
+
+def test_complex_voxels_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="datatype"):
+        read_volume(_save(tmp_path / "a.nii", SMALL.astype(np.complex64)))
+
+
+@pytest.mark.parametrize("missing", [1, 4, 8, 30])
+def test_truncated_gzip_is_refused(tmp_path: Path, missing: int) -> None:
+    path = _save(tmp_path / "a.nii.gz")
+    path.write_bytes(path.read_bytes()[:-missing])
+    with pytest.raises(DataError, match="ends too early"):
+        read_volume(path)
+
+
+def test_changed_checksum_is_refused(tmp_path: Path) -> None:
+    path = _save(tmp_path / "a.nii.gz")
+    content = bytearray(path.read_bytes())
+    content[-6] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="damaged gzip"):
+        read_volume(path)
+
+
+def test_every_damaged_byte_of_a_gzip_file_is_refused_or_harmless(tmp_path: Path) -> None:
+    content = _save(tmp_path / "a.nii.gz").read_bytes()
+    expected = read_volume(tmp_path / "a.nii.gz", modality="MR").voxels_zyx
+    for place in range(10, len(content)):
+        broken = bytearray(content)
+        broken[place] ^= 0x10
+        (tmp_path / "b.nii.gz").write_bytes(broken)
+        try:
+            voxels = read_volume(tmp_path / "b.nii.gz", modality="MR").voxels_zyx
+        except Vol3dError:
+            continue
+        assert np.array_equal(voxels, expected)
+
+
+def test_two_gzip_members_are_one_file(tmp_path: Path) -> None:
+    content = _save(tmp_path / "a.nii").read_bytes()
+    path = tmp_path / "b.nii.gz"
+    path.write_bytes(gzip.compress(content[:370]) + gzip.compress(content[370:]) + b"\0" * 7)
+    assert np.array_equal(read_volume(path, modality="MR").voxels_zyx, SMALL.transpose(2, 1, 0))
+
+
+def test_truncated_plain_file_is_refused(tmp_path: Path) -> None:
+    path = _save(tmp_path / "a.nii")
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(DataError, match="399 bytes where the header asks for 400"):
+        read_volume(path)
+
+
+def test_content_decides_not_the_name(tmp_path: Path) -> None:
+    path = _save(tmp_path / "a.nii").rename(tmp_path / "scan.nii.gz")
+    assert read_volume(path, modality="MR").stored.shape_ijk == (2, 3, 4)
+
+
+def test_header_of_a_pair_is_refused(tmp_path: Path) -> None:
+    nibabel.save(nibabel.Nifti1Pair(SMALL, AFFINE), tmp_path / "a.hdr")
+    with pytest.raises(DataError, match=r"\.hdr/\.img"):
+        read_volume(tmp_path / "a.hdr")
+
+
+def test_too_large_a_scan_is_refused_from_its_header(tmp_path: Path) -> None:
+    path = _edit(_save(tmp_path / "a.nii"), dim=[3, 30000, 30000, 4, 1, 1, 1, 1])
+    with pytest.raises(DataError, match="GiB"):
+        read_volume(path)
+
+
+def test_inspection_tells_what_reading_tells(tmp_path: Path) -> None:
+    path = _save(tmp_path / "a.nii")
+    found, volume = inspect_path(path), read_volume(path)
+    assert found.refusal is None
+    assert found.notes == volume.notes
+    assert (found.modality, found.unit) == (volume.modality, volume.unit)
+
+
+def test_inspection_refuses_what_reading_refuses(tmp_path: Path) -> None:
+    path = _save(tmp_path / "a.nii.gz")
+    path.write_bytes(path.read_bytes()[:-3])
+    found = inspect_path(path)
+    with pytest.raises(DataError) as caught:
+        read_volume(path)
+    assert found.refusal is not None
+    assert found.refusal.message == str(caught.value)
+    assert found.refusal.code == "DataError"
