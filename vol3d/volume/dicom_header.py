@@ -84,7 +84,11 @@ class Frame:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DicomFile:
-    """One DICOM file's header; ``series_key`` separates series even where UIDs are empty."""
+    """One DICOM file's header; ``series_key`` separates series even where UIDs are empty.
+
+    Args:
+        bytes_left: From the start of the pixel data element to the end of the file.
+    """
 
     path: Path
     transfer_syntax: str
@@ -107,6 +111,7 @@ class DicomFile:
     slice_thickness_mm: float | None
     acquisition: Acquisition
     frames: tuple[Frame, ...]
+    bytes_left: int
 
 
 @contextmanager
@@ -175,8 +180,9 @@ def _read_header(path: Path, *, where: str) -> DicomFile | None:
         with path.open("rb") as file:
             if not is_dicom(file.read(132)):
                 return None
-        ds = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=_TAGS)
-        return _parse(ds, path)
+            file.seek(0)
+            ds = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=_TAGS)
+            return _parse(ds, path, bytes_left=path.stat().st_size - file.tell())
     except Exception as error:
         # any failure refuses the scan; the cause is dropped because it may quote the header
         raise DataError(
@@ -189,7 +195,7 @@ def _read_header(path: Path, *, where: str) -> DicomFile | None:
         ) from None
 
 
-def _parse(ds: Any, path: Path) -> DicomFile:
+def _parse(ds: Any, path: Path, *, bytes_left: int) -> DicomFile:
     uid = _text(ds, "SeriesInstanceUID")
     frame_of_reference = _text(ds, "FrameOfReferenceUID")
     image_type = _terms(ds.get("ImageType"))
@@ -215,6 +221,7 @@ def _parse(ds: Any, path: Path) -> DicomFile:
         slice_thickness_mm=_slice_thickness(ds),
         acquisition=_acquisition(ds, uid),
         frames=_frames(ds, image_type),
+        bytes_left=bytes_left,
     )
 
 

@@ -15,8 +15,9 @@ from vol3d.volume.dicom_series import Slice
 from vol3d.volume.intensities import compact_voxels
 from vol3d.volume.volume import VoxelArray
 
+_IMPLICIT = "1.2.840.10008.1.2"
 _NATIVE = frozenset(
-    {"", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"},
+    {"", _IMPLICIT, "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"},
 )
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _INT16 = np.iinfo(np.int16)
@@ -34,7 +35,8 @@ def check_decodable(files: Iterable[DicomFile], *, where: str) -> None:
             raise _refusal("8, 16 or 32 bits", f"{file.bits_allocated} bits", where=where)
         if file.transfer_syntax in _NATIVE:
             size = file.rows * file.columns * len(file.frames) * file.bits_allocated // 8
-            if file.path.stat().st_size < size:
+            is_implicit = file.transfer_syntax in ("", _IMPLICIT)
+            if file.bytes_left < size + (8 if is_implicit else 12):  # the element's own header
                 raise _refusal("complete pixel data", "a truncated file", where=where)
         elif file.transfer_syntax != _DEFLATED and not _has_decoder(file.transfer_syntax):
             raise _refusal(
@@ -133,7 +135,7 @@ def _name_syntax(ds: Any) -> None:
     """Names the encoding that the parser found, for files without file meta information."""
     if "TransferSyntaxUID" not in ds.file_meta:
         is_implicit, is_little = ds.original_encoding
-        name = "1.2.840.10008.1.2" if is_implicit else "1.2.840.10008.1.2.1"
+        name = _IMPLICIT if is_implicit else "1.2.840.10008.1.2.1"
         ds.file_meta.TransferSyntaxUID = name if is_little else "1.2.840.10008.1.2.2"
 
 

@@ -272,10 +272,19 @@ def test_slices_without_a_place_are_refused(ct_folder: Make, keyword: str) -> No
         read_volume(ct_folder(lambda ds, k: delattr(ds, keyword)))
 
 
-def test_truncated_pixel_data_is_refused_by_header_and_by_reading(ct_folder: Make) -> None:
+def test_truncated_pixel_data_is_refused_by_its_header(ct_folder: Make) -> None:
     folder = ct_folder()
     path = folder / "slice_0002.dcm"
-    path.write_bytes(path.read_bytes()[:-5])
+    path.write_bytes(path.read_bytes()[:-1])
+    found = inspect_path(folder)
+    assert found.refusal is not None
+    assert "a truncated file" in found.refusal.message
+
+
+def test_damaged_compressed_pixel_data_names_the_slice(ct_folder: Make) -> None:
+    folder = ct_folder(lambda ds, k: ds.compress(RLELossless))
+    path = folder / "slice_0002.dcm"
+    path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(DataError, match="slice 2 of 5"):
         read_volume(folder)
 
