@@ -103,7 +103,6 @@ VENDORS = {
     "samsung": "SAMSUNG",
     "neurologica": "NEUROLOGICA",
     "esaote": "ESAOTE",
-    "accuray": "ACCURAY",
 }
 KERNEL_WORDS = frozenset(
     [
