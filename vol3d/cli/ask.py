@@ -18,7 +18,7 @@ from vol3d.cli.options import (
     VerboseFlag,
     to_modality,
 )
-from vol3d.cli.outcome import OK, REFUSED, USAGE
+from vol3d.cli.outcome import FAILED, OK, REFUSED, USAGE
 from vol3d.cli.progress import show_stages
 
 
@@ -58,8 +58,9 @@ def ask(
     if is_json:
         print(answer.model_dump_json(indent=2))
     else:
-        print(answer.text if answer.text is not None else f"Refused. {answer.refused_reason}")
+        print(f"Refused. {answer.refused_reason}" if answer.text is None else answer.text)
         for option, probability in zip(answer.choices, answer.probabilities, strict=False):
             print(f"  {option}: {probability:.3f}")
-        print(f"Unvalidated model output. {answer.disclaimer}")
-    return {None: OK, "question": USAGE, "scan": REFUSED, "model": 1}[answer.refused]
+        label = "" if answer.text is None else "Unvalidated model output. "
+        print(f"{label}{answer.disclaimer}")
+    return {None: OK, "question": USAGE, "scan": REFUSED, "model": FAILED}[answer.refused]

@@ -32,9 +32,9 @@ def example_scan() -> Path:
 def resolve_scan(scan: str | Path) -> Path:
     """The path of a scan; the word ``example`` means the bundled one.
 
-    A file or folder of that name is meant by ``./example``.
+    A file or folder of that name is meant by ``./example`` or by a ``Path``.
 
     Raises:
         DataError: ``example`` was asked for and the installation lacks it.
     """
-    return example_scan() if str(scan) == EXAMPLE_NAME else Path(scan)
+    return example_scan() if scan == EXAMPLE_NAME else Path(scan)

@@ -1,0 +1,95 @@
+"""The five files of a report."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vol3d.errors import ConfigError
+from vol3d.export import check_output_dir, render_page, render_text, write_report
+from vol3d.report import DISCLAIMER, Report, RunManifest
+from vol3d.volume import Volume
+
+NAMES = ["preview.png", "report.html", "report.json", "report.txt", "run.json"]
+
+
+@pytest.fixture
+def folder(listed_report: Report, trunk_ct: Volume, manifest: RunManifest, tmp_path: Path) -> Path:
+    body = np.ones(trunk_ct.grid.shape_zyx, dtype=bool)
+    write_report(listed_report, trunk_ct, body, tmp_path / "new" / "out", manifest)
+    return tmp_path / "new" / "out"
+
+
+def test_five_files_and_nothing_else(folder: Path) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_file_holds_the_disclaimer(folder: Path, name: str) -> None:
+    assert DISCLAIMER.encode() in (folder / name).read_bytes()
+
+
+def test_json_reads_back_as_the_report(folder: Path, listed_report: Report) -> None:
+    assert Report.model_validate_json((folder / "report.json").read_text()) == listed_report
+
+
+def test_run_record_gains_the_time_of_drawing(folder: Path) -> None:
+    seconds = json.loads((folder / "run.json").read_text())["seconds_per_stage"]
+    assert list(seconds) == ["read", "export"]
+    assert seconds["export"] > 0
+
+
+def test_page_loads_nothing_from_outside(folder: Path) -> None:
+    page = (folder / "report.html").read_text()
+    addresses = re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?([^"')>\s]+)""", page)
+    assert addresses
+    assert all(address.startswith("data:image/png;base64,") for address in addresses)
+    assert "http" not in re.sub(r"http-equiv", "", page)
+    assert "<script" not in page
+
+
+def test_page_escapes_the_models_words(folder: Path) -> None:
+    page = (folder / "report.html").read_text()
+    assert "A lesion &lt; 5 mm &amp; one more." in page
+
+
+def test_every_picture_has_an_alternative_text(folder: Path) -> None:
+    page = (folder / "report.html").read_text()
+    assert len(re.findall(r"<img [^>]*alt=\"(?:axial|coronal|sagittal) [^\"]+\"", page)) == 6
+    assert page.count("<img ") == 6
+
+
+def test_withheld_page_gives_the_reason_and_no_list(
+    withheld_report: Report, manifest: RunManifest
+) -> None:
+    page = render_page(withheld_report, [], manifest)
+    box = page[page.index('class="candidates"') :].split("</section>")[0]
+    assert "It is MR, not CT." in box
+    assert "<li>" not in box
+
+
+def test_mr_page_and_text_never_name_hu(withheld_report: Report, manifest: RunManifest) -> None:
+    for output in (render_page(withheld_report, [], manifest), render_text(withheld_report)):
+        assert not re.search(r"\bHU\b|Hounsfield", output)
+
+
+def test_text_wraps_and_keeps_every_word(listed_report: Report) -> None:
+    text = render_text(listed_report)
+    assert max(map(len, text.splitlines())) <= 96
+    for section in listed_report.sections:
+        assert " ".join(" ".join(section.sentences).split()) in " ".join(text.split())
+
+
+def test_output_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out").touch()
+    for path in (tmp_path / "out", tmp_path / "out" / "deeper"):
+        with pytest.raises(ConfigError, match="existing file"):
+            check_output_dir(path)
+
+
+def test_existing_folder_is_accepted(tmp_path: Path) -> None:
+    assert check_output_dir(tmp_path) == tmp_path

@@ -1,0 +1,71 @@
+"""Stage times and the hash of the input."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from vol3d.infer.recorder import StageClock, input_sha256, peak_memory_mb, versions
+from vol3d.volume import Grid, Volume
+
+
+def test_stages_are_announced_and_added_up_in_order() -> None:
+    seen: list[str] = []
+    clock = StageClock(seen.append)
+    for name in ("read", "measure", "read"):
+        with clock.stage(name):
+            pass
+    assert seen == ["read", "measure", "read"]
+    assert list(clock.seconds) == ["read", "measure"]
+
+
+def test_failed_stage_is_timed_and_raises() -> None:
+    clock = StageClock()
+    with pytest.raises(RuntimeError), clock.stage("read"):
+        raise RuntimeError
+    assert "read" in clock.seconds
+
+
+def test_hash_is_the_same_for_any_storage_order(trunk_ct: Volume) -> None:
+    grid = trunk_ct.grid
+    affine = np.array(grid.affine)
+    affine[:3, 3] += affine[:3, 0] * (grid.shape_zyx[2] - 1)
+    affine[:3, 0] *= -1
+    flipped = Volume.from_array(
+        trunk_ct.voxels_zyx[..., ::-1],
+        Grid(shape_zyx=grid.shape_zyx, affine=affine),
+        modality="CT",
+        unit="HU",
+    )
+    assert flipped.stored.axcodes == "LAS"
+    assert input_sha256(flipped) == input_sha256(trunk_ct)
+
+
+def test_hash_changes_with_one_voxel_and_with_place(
+    trunk_ct: Volume, volume_of: Callable[..., Volume]
+) -> None:
+    voxels = np.array(trunk_ct.voxels_zyx)
+    voxels[0, 0, 0] += 1
+    moved = volume_of(trunk_ct.voxels_zyx, spacing_zyx_mm=(5.0, 5.0, 5.001))
+    assert len({input_sha256(v) for v in (trunk_ct, volume_of(voxels), moved)}) == 3
+
+
+def test_peak_memory_is_that_of_the_process_in_mb() -> None:
+    code = (
+        "import numpy as np; from vol3d.infer.recorder import peak_memory_mb as peak;"
+        "before = peak(); a = np.ones(25_000_000); print(peak() - before)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert 150 < float(result.stdout) < 260
+    assert peak_memory_mb() > 20
+
+
+def test_versions_name_what_can_change_a_result() -> None:
+    assert {"python", "vol3d", "torch", "transformers", "monai"} <= set(versions())
+    assert "not installed" not in versions().values()
