@@ -50,6 +50,9 @@ def body_mask(volume: Volume) -> BoolArray:
     picks = [slice(min(s // 2, n - 1), None, s) for s, n in zip(strides, shape, strict=True)]
     voxels: npt.NDArray[Any] = volume.voxels_zyx
     coarse = np.ascontiguousarray(voxels[picks[0], picks[1], picks[2]])
+    if coarse.dtype.kind == "f":
+        finite = coarse[np.isfinite(coarse)]
+        coarse = np.nan_to_num(coarse, nan=finite.min() if finite.size else 0.0)
     threshold = _foreground_threshold(coarse, is_hu=volume.unit == "HU")
     if threshold is None:
         return np.zeros(shape, dtype=bool)

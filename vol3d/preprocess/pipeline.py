@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Hashable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,9 @@ from vol3d.preprocess.prepared import PreparedVolume
 from vol3d.preprocess.regrid import Triple, regrid_note, resample_to, resampled_grid
 from vol3d.preprocess.spec import PreprocessSpec
 from vol3d.volume import GateNote, Grid, Volume
+
+if TYPE_CHECKING:
+    from monai.data.meta_tensor import MetaTensor
 
 BoolArray = npt.NDArray[np.bool_]
 LabelArray = npt.NDArray[np.uint8]
@@ -82,7 +85,7 @@ def prepare_labels(
     _check_shapes({**labels, BODY: mask}, volume.grid)
     plan = _plan(volume.grid, mask, spec)
     names: dict[Hashable, str] = {("label", name): name for name in labels}
-    lowest = float(spec.pad_value_hu) if volume.unit == "HU" else float(volume.voxels_zyx.min())
+    lowest = _lowest(volume, spec)
     data: dict[Hashable, Any] = {
         IMAGE: to_metatensor(volume.voxels_zyx, volume.grid),
         BODY: to_metatensor(mask, volume.grid),
@@ -90,10 +93,7 @@ def prepare_labels(
     }
     crop, resample = spatial_transforms(plan.box_zyx, plan.spacing_zyx_mm, (BODY, *names), lowest)
     data = crop(data)
-    if volume.unit == "HU" and data[IMAGE].as_tensor().numpy().min() < lowest:
-        # what scanners write outside the field of view (-1500 to -3024) is not HU and must not
-        # bleed into the body when the low-pass mixes neighbours
-        data[IMAGE] = data[IMAGE].clamp_min(spec.pad_value_hu)
+    data[IMAGE], repaired = _repaired(data[IMAGE], lowest, is_hu=volume.unit == "HU")
     data = resample(data)
     image: torch.Tensor = data[IMAGE].as_tensor()[0]
     store = stored_intensity(image, data[BODY].as_tensor()[0], volume.unit, spec)
@@ -113,7 +113,7 @@ def prepare_labels(
         modality=volume.modality,
         spec_sha256=spec.sha256,
         pad_value=pad_value,
-        notes=plan.notes,
+        notes=plan.notes if repaired is None else (*plan.notes, repaired),
     )
     return prepared, {name: data[key].as_tensor()[0].contiguous() for key, name in names.items()}
 
@@ -167,6 +167,39 @@ def kept_patches(body_zyx: torch.Tensor, patch_zyx: tuple[int, int, int]) -> tor
     padded = F.pad(body_zyx.to(torch.float32), (0, x, 0, y, 0, z))
     touched = F.max_pool3d(padded[None, None], patch_zyx, patch_zyx)[0, 0].numpy() > 0
     return torch.from_numpy(ndimage.binary_dilation(touched, np.ones((3, 3, 3), dtype=bool)))
+
+
+def _lowest(volume: Volume, spec: PreprocessSpec) -> float:
+    """The intensity of what lies outside the scan."""
+    if volume.unit == "HU":
+        return float(spec.pad_value_hu)
+    voxels: npt.NDArray[Any] = volume.voxels_zyx
+    lowest = float(voxels.min())
+    if np.isfinite(lowest):
+        return lowest
+    finite = voxels[np.isfinite(voxels)]
+    return float(finite.min()) if finite.size else 0.0
+
+
+def _repaired(
+    image: MetaTensor, lowest: float, *, is_hu: bool
+) -> tuple[MetaTensor, GateNote | None]:
+    """The image without values that would spread when neighbours are mixed.
+
+    What scanners write outside the field of view (-1500 to -3024) is not HU and becomes air; what
+    is not finite becomes air too, and the user is told.
+    """
+    voxels: npt.NDArray[Any] = image.as_tensor().numpy()
+    note = None
+    if voxels.dtype.kind == "f" and not np.isfinite(voxels).all():
+        count = int(np.count_nonzero(~np.isfinite(voxels)))
+        message = f"{count} voxels hold no finite number and were set to {lowest:g}."
+        note = GateNote(code="not_finite_replaced", message=message)
+        image = image.nan_to_num(nan=lowest, posinf=lowest, neginf=lowest)
+        voxels = image.as_tensor().numpy()
+    if is_hu and voxels.min() < lowest:
+        image = image.clamp_min(int(lowest))
+    return image, note
 
 
 def _check_shapes(arrays: Mapping[str, npt.NDArray[Any]], grid: Grid) -> None:
