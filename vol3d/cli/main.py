@@ -65,18 +65,17 @@ def run(arguments: Sequence[str]) -> int:
     options = list(arguments)
     if "--" in options:
         options = options[: options.index("--")]
+    is_json, is_verbose = "--json" in options, bool({"--verbose", "-v"} & set(options))
     try:
         code = app(args=list(arguments), prog_name="vol3d", standalone_mode=False)
         sys.stdout.flush()
+        if code == outcome.INTERRUPTED:  # typer catches the interrupt itself
+            raise KeyboardInterrupt
     except BrokenPipeError:
         outcome.close_stdout()
         return outcome.FAILED
     except (Exception, KeyboardInterrupt) as error:
-        return outcome.tell_error(
-            error,
-            is_json="--json" in options,
-            is_verbose=bool({"--verbose", "-v"} & set(options)),
-        )
+        return outcome.tell_error(error, is_json=is_json, is_verbose=is_verbose)
     return int(code or outcome.OK)
 
 
