@@ -3,7 +3,7 @@
     python scripts/bench_preprocess.py --out bench.json
     python scripts/bench_preprocess.py --shape 20 48 48 --repeats 1   # a few seconds, for tests
 
-Both read the same synthetic CT. MONAI's Spacing does not low-pass: the two compute different things.
+Both read the same synthetic CT. MONAI's Spacing does not low-pass, so the results differ.
 """
 
 from __future__ import annotations
