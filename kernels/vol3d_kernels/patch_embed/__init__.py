@@ -54,8 +54,8 @@ def _check(
 ) -> None:
     if weight.ndim != 5 or windows.shape != (len(shapes_zyx), weight.shape[1], 2):
         raise ValueError(
-            f"patch_embed: windows {tuple(windows.shape)} and weight {tuple(weight.shape)}; expected "
-            f"windows (V={len(shapes_zyx)}, C, 2) and weight (E, C, pz, py, px) with one C."
+            f"patch_embed: windows {tuple(windows.shape)} and weight {tuple(weight.shape)}; "
+            f"expected windows (V={len(shapes_zyx)}, C, 2) and weight (E, C, pz, py, px), one C."
         )
     if patch_index_zyx.shape != (len(patch_volume), 3):
         raise ValueError(

@@ -1,0 +1,1 @@
+"""Evaluation: benchmarks on held-out cases, and how sure their figures are."""
