@@ -1,6 +1,6 @@
 """Scores a checkpoint on held-out phantoms and writes the figures into its card.
 
-    python scripts/evaluate_embedded.py --model CHECKPOINT --per-type 120 --out results.json
+python scripts/evaluate_embedded.py --model CHECKPOINT --per-type 120 --out results.json
 """
 
 from __future__ import annotations
@@ -36,7 +36,13 @@ def main() -> None:
     print(json.dumps(summary, indent=2))
     if args.out:
         rows = [
-            {"seed": a.seed, "kind": a.kind, "answer": a.answer, "said": a.said, "blank": a.said_blank}
+            {
+                "seed": a.seed,
+                "kind": a.kind,
+                "answer": a.answer,
+                "said": a.said,
+                "blank": a.said_blank,
+            }
             for a in answers
         ]
         args.out.write_text(json.dumps({"summary": summary, "answers": rows}, indent=1))

@@ -23,8 +23,8 @@ class PhantomCollator:
 
     Args:
         processor: Has ``build_prompt``, ``__call__`` with ``volume_slots`` and ``tokenizer``.
-        questions_per_volume: Prompts per volume; one of them is the report prompt.
-            0 gives the vision inputs and dense targets alone.
+        questions_per_volume: Prompts per volume; 0 gives the vision inputs and dense targets alone.
+        report_probability: How often one of them is the report prompt.
         noise_hu: Standard deviation of added noise.
         shift_hu: Largest added constant.
         seed: Seed of questions, order and noise.
@@ -32,6 +32,7 @@ class PhantomCollator:
 
     processor: Any
     questions_per_volume: int
+    report_probability: float
     noise_hu: float
     shift_hu: float
     seed: int
@@ -62,8 +63,10 @@ class PhantomCollator:
     def _dialogue(self, sample: PhantomSample) -> list[tuple[str, str]]:
         questions = questions_for(sample.facts, self._rng)
         self._rng.shuffle(questions)
-        pairs = [(q.text, q.answer) for q in questions[: self.questions_per_volume - 1]]
-        return [*pairs, (REPORT_PROMPT, findings_text(sample.facts))]
+        pairs = [(q.text, q.answer) for q in questions]
+        if self._rng.random() < self.report_probability:
+            pairs.insert(0, (REPORT_PROMPT, findings_text(sample.facts)))
+        return pairs[: self.questions_per_volume]
 
     def _closed(self, answer: str) -> str:
         return f"{answer}{self.processor.tokenizer.eos_token}"

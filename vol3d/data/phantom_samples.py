@@ -28,8 +28,10 @@ from vol3d.volume import Grid
 ATTENUATIONS = ("hypoattenuating", "hyperattenuating")
 ORGAN_CLASSES = tuple(int(organ) for organ in Organ if organ > Organ.BODY)
 LESION_CLASSES = tuple((int(organ), kind) for organ in LESION_ORGANS for kind in ATTENUATIONS)
-PATCH_CLASSES = tuple(ORGAN_NAMES[label] for label in ORGAN_CLASSES) + tuple(
-    f"{kind} lesion in {ORGAN_NAMES[label]}" for label, kind in LESION_CLASSES
+PATCH_CLASSES = (
+    *(ORGAN_NAMES[label] for label in ORGAN_CLASSES),
+    *(f"{kind} lesion in {ORGAN_NAMES[label]}" for label, kind in LESION_CLASSES),
+    *(f"{kind} lesion" for kind in ATTENUATIONS),
 )
 """Names of the dense classes, in the order of ``patch_targets`` columns."""
 
@@ -80,7 +82,12 @@ def make_sample(seed: int, spec: PreprocessSpec) -> PhantomSample:
         class_of_lesion,
         len(LESION_CLASSES),
     )
-    targets = torch.cat([organs, presence(lesions, full_at=_LESION_FULL_AT)], dim=1)
+    in_organ = presence(lesions, full_at=_LESION_FULL_AT)
+    anywhere = [
+        in_organ[:, [kind == wanted for _, kind in LESION_CLASSES]].amax(dim=1, keepdim=True)
+        for wanted in ATTENUATIONS
+    ]
+    targets = torch.cat([organs, in_organ, *anywhere], dim=1)
     return PhantomSample(prepared=prepared, patch_targets=targets, facts=case.facts, seed=seed)
 
 

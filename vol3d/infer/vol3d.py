@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vol3d.errors import DataError
 from vol3d.infer.claims import split_candidates, why_withheld
 from vol3d.infer.describe import BoolArray, to_notes, write_sections
 from vol3d.infer.protocol import EngineLike
@@ -216,7 +217,11 @@ class Vol3d:
         withheld = why_withheld(scan)
         if withheld is not None:
             return scan, Candidates(status="withheld", withheld_reason=withheld)
-        encoded, notes = self._encode(examined, clock)
+        try:
+            encoded, notes = self._encode(examined, clock)
+        except DataError as error:  # the scan is fine, but larger than this model can take
+            reason = f"The scan does not fit the model, which was not asked. {error}"
+            return scan, Candidates(status="withheld", withheld_reason=reason)
         with clock.stage("generate"):
             text = self._engine.generate(encoded, self._engine.card.report_prompt)
         return scan.model_copy(update={"notes": scan.notes + notes}), split_candidates(text)

@@ -111,6 +111,7 @@ class Vol3dConfig(PreTrainedConfig):
         volume_token_id: Token that stands for one visual token in the prompt.
         patch_loss_weight: Weight of the dense patch loss beside the language loss.
         patch_positive_weight: Weight of positive patches in that loss (lesions are rare).
+        patch_class_weights: Weight of every patch class in that loss; all equal when empty.
     """
 
     model_type = "vol3d"
@@ -126,6 +127,7 @@ class Vol3dConfig(PreTrainedConfig):
     volume_token_id: int = 4
     patch_loss_weight: float = 1.0
     patch_positive_weight: float = 4.0
+    patch_class_weights: list[float] | tuple[float, ...] = ()
     tie_word_embeddings: bool = False
 
     def __post_init__(self, **kwargs: Any) -> None:

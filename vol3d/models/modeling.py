@@ -286,10 +286,14 @@ class Vol3dForConditionalGeneration(PreTrainedModel, GenerationMixin):
 
     def _patch_loss(self, logits: torch.Tensor | None, targets: torch.Tensor) -> torch.Tensor:
         assert logits is not None, "patch_targets need vision_config.patch_classes"
-        weight = logits.new_tensor(self.config.patch_positive_weight)
-        return nn.functional.binary_cross_entropy_with_logits(
-            logits.float(), targets.float(), pos_weight=weight
+        positive = logits.new_tensor(self.config.patch_positive_weight)
+        loss_NK = nn.functional.binary_cross_entropy_with_logits(
+            logits.float(), targets.float(), pos_weight=positive, reduction="none"
         )
+        weights = self.config.patch_class_weights
+        if weights:
+            loss_NK = loss_NK * loss_NK.new_tensor(weights)
+        return loss_NK.mean()
 
     def generate(self, inputs: torch.Tensor | None = None, **kwargs: Any) -> Any:
         """Generated token ids; the volumes are encoded once, whatever the number of beams."""

@@ -19,6 +19,7 @@ class StageConfig:
         warmup_steps: Steps of the warm-up.
         volumes_per_batch: Volumes packed into one step.
         questions_per_volume: Prompts asked about each volume (``instruct``).
+        report_probability: How often one of them asks for the whole findings text.
     """
 
     kind: Literal["dense", "instruct"]
@@ -27,6 +28,7 @@ class StageConfig:
     warmup_steps: int = 50
     volumes_per_batch: int = 4
     questions_per_volume: int = 4
+    report_probability: float = 0.35
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +60,7 @@ class ModelSection:
         text: Arguments of the causal language model's configuration, with its ``model_type``.
         vocab_size: Upper bound of the tokenizer trained on the questions and findings.
         patch_loss_weight: Weight of the dense patch loss beside the language loss.
+        lesion_class_weight: Weight of a lesion class in it, beside 1 for an organ class.
     """
 
     vision: dict[str, Any] = field(default_factory=dict)
@@ -65,6 +68,7 @@ class ModelSection:
     text: dict[str, Any] = field(default_factory=lambda: {"model_type": "llama"})
     vocab_size: int = 640
     patch_loss_weight: float = 4.0
+    lesion_class_weight: float = 10.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

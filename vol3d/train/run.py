@@ -106,6 +106,10 @@ def build_model(config: TrainConfig, processor: Vol3dProcessor) -> Vol3dForCondi
             },
             volume_token_id=processor.volume_token_id,
             patch_loss_weight=config.model.patch_loss_weight,
+            patch_class_weights=[
+                config.model.lesion_class_weight if "lesion" in name else 1.0
+                for name in PATCH_CLASSES
+            ],
         )
     )
 
@@ -188,6 +192,7 @@ def _run_stage(
     collator = PhantomCollator(
         processor=processor,
         questions_per_volume=0 if stage.kind == "dense" else stage.questions_per_volume,
+        report_probability=stage.report_probability,
         noise_hu=config.data.noise_hu,
         shift_hu=config.data.shift_hu,
         seed=config.seed + 1000 * number,

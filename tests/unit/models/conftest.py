@@ -59,7 +59,7 @@ def build_model(processor: Vol3dProcessor, **text: object) -> Vol3dForConditiona
     return Vol3dForConditionalGeneration(config).eval()
 
 
-@pytest.fixture()
+@pytest.fixture
 def model(processor: Vol3dProcessor) -> Vol3dForConditionalGeneration:
     return build_model(processor)
 

@@ -17,7 +17,7 @@ MakeVolume = Callable[..., PreparedVolume]
 QUESTIONS = ("Is there a lesion?", "How many lesions are there in the left kidney of this one?")
 
 
-@pytest.fixture()
+@pytest.fixture
 def volumes(make_volume: MakeVolume) -> list[PreparedVolume]:
     return [make_volume((16, 20, 24), 0), make_volume((12, 16, 8), 1)]
 
@@ -219,7 +219,9 @@ def test_lora_attaches_trains_saves_and_merges(
     adapter = peft.get_peft_model(
         model,
         peft.LoraConfig(
-            r=4, target_modules=r"language_model\..*\.(q_proj|v_proj)", modules_to_save=["connector"]
+            r=4,
+            target_modules=r"language_model\..*\.(q_proj|v_proj)",
+            modules_to_save=["connector"],
         ),
     )
     batch = processor(_prompts(processor), volumes)
