@@ -20,6 +20,10 @@ class GeometryError(DataError):
     """A scan whose geometry is unusable: missing slices, mixed orientations, no spacing."""
 
 
+class BudgetError(DataError):
+    """A scan that is fine but larger than a model can take."""
+
+
 class ConfigError(Vol3dError):
     """A configuration, option or question that does not fit the schema."""
 
@@ -31,7 +35,7 @@ class CheckpointError(Vol3dError):
 def explain(*, expected: str, got: str, where: str, remedy: str) -> str:
     """Returns one message in the house form: where, got, expected, remedy.
 
-    >>> explain(expected="> 0 mm", got="0.0 mm", where="ct.nii.gz pixdim[3]", remedy="Repair the header.")
-    'ct.nii.gz pixdim[3]: got 0.0 mm; expected > 0 mm. Repair the header.'
+    >>> explain(expected="> 0 mm", got="0.0 mm", where="pixdim[3]", remedy="Repair the header.")
+    'pixdim[3]: got 0.0 mm; expected > 0 mm. Repair the header.'
     """
     return f"{where}: got {got}; expected {expected}. {remedy}"

@@ -1,4 +1,4 @@
-"""The embedded model on held-out phantoms: free generation, beside the same model seeing nothing."""
+"""Free generation on held-out phantoms, beside the same model seeing nothing."""
 
 from __future__ import annotations
 

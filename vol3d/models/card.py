@@ -18,6 +18,8 @@ class ModelCard(BaseModel):
     Args:
         name: Name of the checkpoint.
         trained_on: What it has learned from, in words.
+        trained_on_short: The same as a short phrase for headings.
+        applies_to: (modality, region) pairs of scans that the model may be asked about.
         validated: (modality, region, finding) triples with a validation on real data. Only these
             may be stated as findings; everything else is an unvalidated candidate.
         question_grammar: The grammar outside of which questions are refused; None for free text.
@@ -32,6 +34,8 @@ class ModelCard(BaseModel):
     schema_version: Literal[1] = 1
     name: str
     trained_on: str
+    trained_on_short: str = "synthetic phantoms"
+    applies_to: tuple[tuple[str, str], ...] = (("CT", "abdomen"),)
     validated: tuple[tuple[str, str, str], ...] = ()
     question_grammar: Literal["phantom-v1"] | None = None
     report_prompt: str = "Describe the findings."

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from vol3d.errors import DataError, explain
+from vol3d.errors import BudgetError, explain
 from vol3d.models.configuration import Vol3dConnectorConfig
 from vol3d.models.vision import init_module
 from vol3d.nn import FourierPosition
@@ -74,7 +74,7 @@ def choose_pool_size(
     """The smallest allowed cell edge k that fits the token budget, and the cells it gives.
 
     Raises:
-        DataError: Even the largest k gives more cells than ``max_tokens``.
+        BudgetError: Even the largest k gives more cells than ``max_tokens``.
     """
     num_cells = 0
     for k in pool_sizes:
@@ -82,7 +82,7 @@ def choose_pool_size(
         num_cells = len(cells)
         if num_cells <= max_tokens:
             return k, num_cells
-    raise DataError(
+    raise BudgetError(
         explain(
             expected=f"at most {max_tokens} visual tokens for one volume",
             got=f"{num_cells} with the largest pool size {pool_sizes[-1]}",

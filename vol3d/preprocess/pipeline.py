@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from scipy import ndimage
 
-from vol3d.errors import DataError, GeometryError, explain
+from vol3d.errors import BudgetError, DataError, explain
 from vol3d.measure.body import body_mask
 from vol3d.preprocess.intensity import stored_intensity
 from vol3d.preprocess.metatensor import grid_of, to_metatensor
@@ -56,7 +56,7 @@ def prepare(
         body: The body mask on the scan's grid, if it is known already; ``body_mask`` otherwise.
 
     Raises:
-        GeometryError: At no allowed spacing do the kept patches fit ``spec.max_patches``.
+        BudgetError: At no allowed spacing do the kept patches fit ``spec.max_patches``.
         DataError: ``body`` does not have the scan's shape.
     """
     return prepare_labels(volume, {}, spec, body=body)[0]
@@ -78,7 +78,7 @@ def prepare_labels(
         body: As for ``prepare``.
 
     Raises:
-        GeometryError: At no allowed spacing do the kept patches fit ``spec.max_patches``.
+        BudgetError: At no allowed spacing do the kept patches fit ``spec.max_patches``.
         DataError: A label map or ``body`` does not have the scan's shape.
     """
     mask = body_mask(volume) if body is None else body
@@ -233,12 +233,12 @@ def _plan(grid: Grid, body: BoolArray, spec: PreprocessSpec) -> _Plan:
         fewest = len(kept) if fewest is None else min(fewest, len(kept))
         if len(kept) <= spec.max_patches:
             return _Plan(box, spacing, kept, notes if note is None else (*notes, note))
-    raise GeometryError(
+    raise BudgetError(
         explain(
             expected=f"at most {spec.max_patches} patches of {spec.patch_zyx} voxels",
             got=f"{fewest} at the coarsest allowed spacing of {spec.spacings_zyx_mm} mm",
             where="preprocessing",
-            remedy="Tile the scan, crop it, or use a model that allows coarser voxels.",
+            remedy="Use a shorter series, crop the scan, or use a model with coarser voxels.",
         )
     )
 

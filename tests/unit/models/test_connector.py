@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vol3d.errors import DataError
+from vol3d.errors import BudgetError
 from vol3d.models import SpatialPoolingConnector, Vol3dConnectorConfig
 from vol3d.models.connector import choose_pool_size, group_patches, pool_mean
 
@@ -56,7 +56,7 @@ def test_smallest_edge_within_budget_is_chosen() -> None:
 
 
 def test_volume_beyond_every_budget_is_refused() -> None:
-    with pytest.raises(DataError, match="at most 7 visual tokens"):
+    with pytest.raises(BudgetError, match="at most 7 visual tokens"):
         choose_pool_size(_index(4, 4, 4), pool_sizes=(1, 2), max_tokens=7)
 
 

@@ -134,7 +134,7 @@ def test_save_and_load_is_bit_equal(
     inputs = loaded(_prompts(processor), volumes)
     expected = model(**processor(_prompts(processor), volumes)).logits
     assert torch.equal(again(**inputs).logits, expected)
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters()))
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
 
 
 def test_prompt_without_placeholder_is_refused(

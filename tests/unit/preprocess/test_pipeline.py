@@ -15,7 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vol3d.errors import DataError, GeometryError
+from vol3d.errors import BudgetError, DataError
 from vol3d.measure.body import body_mask
 from vol3d.preprocess.pipeline import blank_like, kept_patches, prepare, prepare_labels
 from vol3d.preprocess.spec import PreprocessSpec
@@ -193,7 +193,7 @@ def test_first_spacing_that_fits_is_used() -> None:
 
 
 def test_a_scan_beyond_the_budget_is_refused_with_a_remedy() -> None:
-    with pytest.raises(GeometryError, match="Tile the scan"):
+    with pytest.raises(BudgetError, match="Use a shorter series"):
         prepare(volume_of(body_in_air()), dataclasses.replace(SPEC, max_patches=2))
 
 
