@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -288,8 +289,8 @@ def _frame(
         position_lps_mm=None if position is None else (position[0], position[1], position[2]),
         orientation_lps=_floats(first("ImageOrientationPatient"), 6),
         spacing_row_col_mm=None if spacing is None else (spacing[0], spacing[1]),
-        slope=_float(first("RescaleSlope")),
-        intercept=_float(first("RescaleIntercept")),
+        slope=_number(first("RescaleSlope")),
+        intercept=_number(first("RescaleIntercept")),
         rescale_type=str(first("RescaleType") or "").strip().upper(),
         frame_type=_terms(first("FrameType")) or image_type,
         is_other_unit=_is_other_unit(first("RealWorldValueMappingSequence")),
@@ -333,8 +334,15 @@ def _int(ds: Any, keyword: str) -> int | None:
     return None if value is None or value == "" else int(value)
 
 
-def _float(value: Any) -> float | None:
+def _number(value: Any) -> float | None:
+    """The number, NaN and infinity included; ``None`` of an empty element."""
     return None if value is None or value == "" else float(value)
+
+
+def _float(value: Any) -> float | None:
+    """The number; ``None`` of an empty element or of one that is not finite."""
+    number = _number(value)
+    return number if number is not None and math.isfinite(number) else None
 
 
 def _floats(value: Any, count: int) -> tuple[float, ...] | None:

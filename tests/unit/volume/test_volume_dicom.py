@@ -445,3 +445,21 @@ def test_frames_without_functional_groups_have_no_place(enhanced_ct: Make) -> No
 
     with pytest.raises(DataError, match="no_geometry"):
         read_volume(enhanced_ct(strip))
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR DS")
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_a_header_number_that_is_not_finite_is_unknown(ct_folder: Make, value: str) -> None:
+    def spoil(ds: Dataset, k: int) -> None:
+        ds.KVP, ds.SliceThickness = value, value
+
+    acquisition = read_volume(ct_folder(spoil)).acquisition
+    assert acquisition.kvp is None
+    assert acquisition.slice_thickness_mm is None
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR DS")
+@pytest.mark.parametrize("keyword", ["RescaleSlope", "RescaleIntercept"])
+def test_a_rescale_that_is_not_finite_is_refused(ct_folder: Make, keyword: str) -> None:
+    with pytest.raises(DataError, match="finite slope"):
+        read_volume(ct_folder(lambda ds, k: setattr(ds, keyword, "nan")))
