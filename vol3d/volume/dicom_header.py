@@ -36,6 +36,7 @@ _TAGS = [
     "PixelSpacing",
     "BitsAllocated",
     "BitsStored",
+    "HighBit",
     "PixelRepresentation",
     "PixelPaddingValue",
     "RescaleSlope",
@@ -107,6 +108,7 @@ class DicomFile:
     columns: int
     bits_allocated: int
     bits_stored: int
+    high_bit: int | None
     is_signed: bool
     padding_value: int | None
     slice_thickness_mm: float | None
@@ -217,6 +219,7 @@ def _parse(ds: Any, path: Path, *, bytes_left: int) -> DicomFile:
         columns=_int(ds, "Columns") or 0,
         bits_allocated=_int(ds, "BitsAllocated") or 0,
         bits_stored=_int(ds, "BitsStored") or 0,
+        high_bit=_int(ds, "HighBit"),
         is_signed=_int(ds, "PixelRepresentation") == 1,
         padding_value=_int(ds, "PixelPaddingValue"),
         slice_thickness_mm=_slice_thickness(ds),

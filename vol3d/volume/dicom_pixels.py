@@ -20,6 +20,7 @@ _NATIVE = frozenset(
     {"", _IMPLICIT, "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"},
 )
 _DEFLATED = "1.2.840.10008.1.2.1.99"
+_RLE = "1.2.840.10008.1.2.5"
 _INT16 = np.iinfo(np.int16)
 
 
@@ -27,12 +28,11 @@ def check_decodable(files: Iterable[DicomFile], *, where: str) -> None:
     """Refuses, before any pixel is read, what no installed decoder reads or a file cannot hold.
 
     Raises:
-        DataError: Unknown compression, an unusual number of bits, or a file too short for the
-            voxels that its header promises.
+        DataError: Unknown compression, an unusual number or place of bits, or a file too short
+            for the voxels that its header promises.
     """
     for file in {f.path: f for f in files}.values():
-        if file.bits_allocated not in (8, 16, 32) or not 0 < file.bits_stored <= 32:
-            raise _refusal("8, 16 or 32 bits", f"{file.bits_allocated} bits", where=where)
+        _check_bits(file, where=where)
         if file.transfer_syntax in _NATIVE:
             size = file.rows * file.columns * len(file.frames) * file.bits_allocated // 8
             is_implicit = file.transfer_syntax in ("", _IMPLICIT)
@@ -45,6 +45,24 @@ def check_decodable(files: Iterable[DicomFile], *, where: str) -> None:
                 where=where,
                 remedy="Install the extra vol3d[gdcm], or decompress the files first.",
             )
+
+
+def _check_bits(file: DicomFile, *, where: str) -> None:
+    """Refuses voxels whose bits cannot be told from the rest of their cell."""
+    if file.bits_allocated not in (8, 16, 32):
+        raise _refusal("8, 16 or 32 bits", f"{file.bits_allocated} bits", where=where)
+    if not 0 < file.bits_stored <= file.bits_allocated:
+        raise _refusal(
+            f"BitsStored from 1 to {file.bits_allocated}", f"{file.bits_stored}", where=where
+        )
+    # codecs place the bits themselves; cells that are stored as they are follow HighBit
+    is_as_stored = file.transfer_syntax in {*_NATIVE, _DEFLATED, _RLE}
+    if is_as_stored and file.high_bit not in (None, file.bits_stored - 1):
+        raise _refusal(
+            f"HighBit {file.bits_stored - 1} (BitsStored {file.bits_stored} less 1)",
+            f"HighBit {file.high_bit}",
+            where=where,
+        )
 
 
 def _refusal(

@@ -306,7 +306,7 @@ def test_padding_is_noted_and_kept(ct_folder: Make) -> None:
 
 
 def test_too_large_a_series_is_refused_from_its_headers(ct_folder: Make) -> None:
-    with pytest.raises(DataError, match="GiB"):
+    with pytest.raises(DataError, match=r"GiB.*Pass a smaller series .*higher memory_limit_gib"):
         read_volume(ct_folder(), memory_limit_gib=1e-7)
 
 
@@ -463,3 +463,25 @@ def test_a_header_number_that_is_not_finite_is_unknown(ct_folder: Make, value: s
 def test_a_rescale_that_is_not_finite_is_refused(ct_folder: Make, keyword: str) -> None:
     with pytest.raises(DataError, match="finite slope"):
         read_volume(ct_folder(lambda ds, k: setattr(ds, keyword, "nan")))
+
+
+@pytest.mark.parametrize("is_rle", [False, True])
+def test_bits_at_the_high_end_of_their_cell_are_refused(ct_folder: Make, is_rle: bool) -> None:
+    def lift(ds: Dataset, k: int) -> None:
+        stored = (ds.pixel_array + 1024).astype("<u2")
+        ds.PixelRepresentation, ds.BitsStored, ds.HighBit = 0, 12, 15
+        ds.PixelData = (stored << 4).astype("<u2").tobytes()
+        if is_rle:
+            ds.compress(RLELossless)
+
+    with pytest.raises(DataError, match="got HighBit 15; expected HighBit 11"):
+        read_volume(ct_folder(lift))
+
+
+def test_more_bits_than_their_cell_has_are_refused(ct_folder: Make) -> None:
+    def widen(ds: Dataset, k: int) -> None:
+        ds.BitsStored, ds.HighBit = 20, 19
+
+    refusal = inspect_path(ct_folder(widen)).refusal
+    assert refusal is not None
+    assert "BitsStored from 1 to 16" in refusal.message
