@@ -88,7 +88,8 @@ def check_memory(
                 expected=f"at most {limit_gib:g} GiB to read a scan",
                 got=f"about {needed_gib:.1f} GiB for {tuple(shape_zyx)} voxels (z, y, x)",
                 where=where,
-                remedy="Crop the scan, or raise memory_limit_gib.",
+                remedy="Pass a smaller series or a cropped scan; programs may also call "
+                "read_volume with a higher memory_limit_gib.",
             )
         )
 
