@@ -50,6 +50,8 @@ def make_volume(
 class FakeCard:
     name: str = "fake"
     trained_on: str = "nothing"
+    trained_on_short: str = "synthetic phantoms"
+    applies_to: tuple[tuple[str, str], ...] = (("CT", "abdomen"),)
     validated: tuple[tuple[str, str, str], ...] = ()
     question_grammar: str | None = "phantom-v1"
     report_prompt: str = "Describe the findings."

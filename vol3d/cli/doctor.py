@@ -9,8 +9,10 @@ import typer
 
 from vol3d.cli.options import JsonFlag, ModalityFlag, ModelFlag, SeriesFlag, to_modality
 from vol3d.cli.outcome import FAILED, OK, REFUSED, print_json
+from vol3d.errors import Vol3dError
 
 if TYPE_CHECKING:
+    from vol3d.infer.protocol import CardLike
     from vol3d.volume import Modality
 
 Verdict = Literal["ok", "note", "problem", "refused"]
@@ -43,9 +45,10 @@ def doctor(
     is_json: JsonFlag = False,
 ) -> int:
     """Check the installation, and what would be refused or flagged in a scan."""
-    checks = [*_check_versions(), *_check_codecs(), _check_compute(), _check_model(model)]
+    about_model, card = check_model(model)
+    checks = [*_check_versions(), *_check_codecs(), _check_compute(), about_model]
     if scan is not None:
-        checks += check_scan(scan, series=series, modality=to_modality(modality))
+        checks += check_scan(scan, series=series, modality=to_modality(modality), card=card)
     if is_json:
         notice = "Research use only, not for clinical use."
         print_json({"notice": notice, "checks": [asdict(check) for check in checks]})
@@ -59,8 +62,17 @@ def doctor(
     return REFUSED if "refused" in verdicts else FAILED if "problem" in verdicts else OK
 
 
-def check_scan(scan: str, *, series: str | None, modality: Modality | None) -> list[Check]:
-    """What would be refused, flagged or withheld in a scan."""
+def check_scan(
+    scan: str, *, series: str | None, modality: Modality | None, card: CardLike | None
+) -> list[Check]:
+    """What would be refused, flagged or withheld in a scan.
+
+    Args:
+        scan: File or folder, or ``example``.
+        series: Which series of a folder.
+        modality: What the scan is, when its file does not say.
+        card: Of the model that would be asked; ``None`` if there is no usable one.
+    """
     from vol3d.errors import DataError
     from vol3d.infer import examine
     from vol3d.infer.claims import why_withheld
@@ -83,7 +95,7 @@ def check_scan(scan: str, *, series: str | None, modality: Modality | None) -> l
     flags = [(note.code, note.message) for note in found.notes]
     flags += [("quality", sentence) for sentence in found.quality.sentences]
     checks += [Check(subject=name, verdict="note", found=text) for name, text in flags]
-    withheld = why_withheld(found)
+    withheld = why_withheld(found, card) if card is not None else None
     if withheld is not None:
         checks.append(
             Check(
@@ -142,16 +154,20 @@ def _check_compute() -> Check:
     return Check(subject="compute", verdict="ok", found=found)
 
 
-def _check_model(model: str) -> Check:
-    from vol3d.errors import CheckpointError
+def check_model(model: str) -> tuple[Check, CardLike | None]:
+    """Whether a model can be loaded, and its card if it can.
+
+    Whatever stops the loading of a damaged checkpoint is what the doctor is there to tell, so no
+    kind of error ends the command.
+    """
     from vol3d.infer.engine import Engine
 
     try:
         engine = Engine.load(model, device="cpu")
-    except CheckpointError as error:
-        return Check(subject="model", verdict="problem", found=str(error), remedy="")
-    return Check(
-        subject="model",
-        verdict="ok",
-        found=f"{engine.card.name}, weights SHA-256 {engine.weights_sha256}",
-    )
+    except Exception as error:
+        kind = "" if isinstance(error, Vol3dError) else f"{type(error).__name__}: "
+        remedy = "Train or copy the checkpoint again; --model names another one."
+        found = f"{kind}{error}"
+        return Check(subject="model", verdict="problem", found=found, remedy=remedy), None
+    found = f"{engine.card.name}, weights SHA-256 {engine.weights_sha256}"
+    return Check(subject="model", verdict="ok", found=found), engine.card

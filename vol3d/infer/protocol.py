@@ -24,6 +24,16 @@ class CardLike(Protocol):
         ...
 
     @property
+    def trained_on_short(self) -> str:
+        """The same as a short phrase for headings."""
+        ...
+
+    @property
+    def applies_to(self) -> Sequence[tuple[str, str]]:
+        """(modality, region) pairs of scans that the model may be asked about."""
+        ...
+
+    @property
     def validated(self) -> Sequence[tuple[str, str, str]]:
         """(modality, region, finding) triples validated on real data."""
         ...

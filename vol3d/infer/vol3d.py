@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vol3d.errors import DataError
-from vol3d.infer.claims import split_candidates, why_withheld
+from vol3d.infer.claims import list_candidates, why_withheld, withhold_candidates
 from vol3d.infer.describe import BoolArray, to_notes, write_sections
 from vol3d.infer.protocol import EngineLike
 from vol3d.infer.questions import check_choices, check_question
@@ -190,7 +190,7 @@ class Vol3d:
         checked = check_question(question, options, self._engine.card.question_grammar)
         if checked.refused_reason is not None:
             return self._refuse(question, options, checked.refused_reason, "question")
-        withheld = why_withheld(examined.scan)
+        withheld = why_withheld(examined.scan, self._engine.card)
         if withheld is not None:
             return self._refuse(question, options, withheld, "scan")
         encoded, _ = self._encode(examined, clock)
@@ -213,18 +213,18 @@ class Vol3d:
 
     def _find_candidates(self, examined: Examined, clock: StageClock) -> tuple[Scan, Candidates]:
         """The scan's record with the notes of preparation, and the model's own sentences."""
-        scan = examined.scan
-        withheld = why_withheld(scan)
+        scan, card = examined.scan, self._engine.card
+        withheld = why_withheld(scan, card)
         if withheld is not None:
-            return scan, Candidates(status="withheld", withheld_reason=withheld)
+            return scan, withhold_candidates(withheld, card)
         try:
             encoded, notes = self._encode(examined, clock)
         except DataError as error:  # the scan is fine, but larger than this model can take
             reason = f"The scan does not fit the model, which was not asked. {error}"
-            return scan, Candidates(status="withheld", withheld_reason=reason)
+            return scan, withhold_candidates(reason, card)
         with clock.stage("generate"):
-            text = self._engine.generate(encoded, self._engine.card.report_prompt)
-        return scan.model_copy(update={"notes": scan.notes + notes}), split_candidates(text)
+            text = self._engine.generate(encoded, card.report_prompt)
+        return scan.model_copy(update={"notes": scan.notes + notes}), list_candidates(text, card)
 
     def _encode(self, examined: Examined, clock: StageClock) -> tuple[Any, tuple[Note, ...]]:
         """The encoded volume, and what preparation adds to the notes of reading."""

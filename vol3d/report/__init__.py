@@ -1,7 +1,6 @@
 """What is said about a scan: the published records of a report, an answer and a run."""
 
 from vol3d.report.schema import (
-    CANDIDATES_HEADING,
     DISCLAIMER,
     NOTHING_MEASURED,
     AnalysedGeometry,
@@ -22,7 +21,6 @@ from vol3d.report.schema import (
 )
 
 __all__ = [
-    "CANDIDATES_HEADING",
     "DISCLAIMER",
     "NOTHING_MEASURED",
     "AnalysedGeometry",

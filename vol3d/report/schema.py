@@ -11,7 +11,6 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 DISCLAIMER = "Research use only, not for clinical use."
-CANDIDATES_HEADING = "Unvalidated candidates of a model trained on synthetic phantoms"
 NOTHING_MEASURED = "No masks were given, so nothing was measured."
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -116,7 +115,7 @@ class Candidate(_Record):
 class Candidates(_Record):
     """The model's own findings, or why they are not shown."""
 
-    heading: str = CANDIDATES_HEADING
+    heading: str = Field(description="Names what the model was trained on.")
     status: Literal["listed", "withheld"]
     withheld_reason: str | None = Field(description="Null exactly when status is listed.")
     items: tuple[Candidate, ...] = ()

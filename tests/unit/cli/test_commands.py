@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
+from vol3d.cli.doctor import check_scan
 from vol3d.errors import CheckpointError
 from vol3d.infer import Vol3d
 from vol3d.report import Answer, Report
@@ -195,20 +196,33 @@ def test_info_on_mr_never_names_hu(cli: Cli, mr_scan: Path) -> None:
     assert "HU" not in result.out
 
 
-def test_doctor_tells_what_a_scan_would_get(cli: Cli, mr_scan: Path) -> None:
-    from vol3d.cli.doctor import check_scan
-
-    verdicts = {c.subject: c.verdict for c in check_scan(str(mr_scan), series=None, modality="MR")}
+def test_doctor_tells_what_a_scan_would_get(mr_scan: Path, fake_engine: Any) -> None:
+    checks = check_scan(str(mr_scan), series=None, modality="MR", card=fake_engine.card)
+    verdicts = {check.subject: check.verdict for check in checks}
     assert verdicts["scan"] == "ok"
     assert verdicts["candidates"] == "note"
 
 
 def test_doctor_refuses_with_a_remedy(tmp_path: Path) -> None:
-    from vol3d.cli.doctor import check_scan
-
-    (check,) = check_scan(str(tmp_path / "none.nii"), series=None, modality=None)
+    (check,) = check_scan(str(tmp_path / "none.nii"), series=None, modality=None, card=None)
     assert check.verdict == "refused"
     assert check.remedy
+
+
+@pytest.mark.parametrize("error", [CheckpointError, OSError, RuntimeError])
+def test_doctor_survives_a_broken_model(
+    cli: Cli, mr_scan: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise error("weights are damaged")
+
+    monkeypatch.setattr("vol3d.infer.engine.Engine.load", fail)
+    result = cli("doctor", mr_scan, "--modality", "mr", "--json")
+    assert result.code == 1
+    checks = {check["subject"]: check for check in json.loads(result.out)["checks"]}
+    assert checks["model"]["verdict"] == "problem"
+    assert "weights are damaged" in checks["model"]["found"]
+    assert checks["scan"]["verdict"] == "ok"
 
 
 def test_train_passes_config_overrides_and_folder(

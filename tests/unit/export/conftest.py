@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from vol3d.infer.claims import split_candidates
+from vol3d.infer.claims import list_candidates, withhold_candidates
 from vol3d.infer.describe import describe_scan, write_sections
 from vol3d.report import Candidates, ModelInfo, Quality, Region, Report, RunManifest
 from vol3d.volume import Volume
@@ -25,15 +27,15 @@ def make_report(volume: Volume, candidates: Candidates) -> Report:
 
 
 @pytest.fixture
-def listed_report(trunk_ct: Volume) -> Report:
+def listed_report(trunk_ct: Volume, fake_engine: Any) -> Report:
     """A report with one listed candidate, whose text needs escaping in HTML."""
-    return make_report(trunk_ct, split_candidates("A lesion < 5 mm & one more."))
+    return make_report(trunk_ct, list_candidates("A lesion < 5 mm & one more.", fake_engine.card))
 
 
 @pytest.fixture
-def withheld_report(trunk_mr: Volume) -> Report:
+def withheld_report(trunk_mr: Volume, fake_engine: Any) -> Report:
     """A report on an MR scan with withheld candidates."""
-    return make_report(trunk_mr, Candidates(status="withheld", withheld_reason="It is MR, not CT."))
+    return make_report(trunk_mr, withhold_candidates("It is MR, not CT.", fake_engine.card))
 
 
 @pytest.fixture

@@ -93,3 +93,15 @@ def test_output_that_is_a_file_is_refused(tmp_path: Path) -> None:
 
 def test_existing_folder_is_accepted(tmp_path: Path) -> None:
     assert check_output_dir(tmp_path) == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("validated", "words"),
+    [((), "never validated on a patient"), (("CT, chest, nodule",), "only for CT, chest, nodule")],
+)
+def test_page_says_what_was_validated(
+    listed_report: Report, manifest: RunManifest, validated: tuple[str, ...], words: str
+) -> None:
+    model = listed_report.model.model_copy(update={"validated": validated})
+    page = render_page(listed_report.model_copy(update={"model": model}), [], manifest)
+    assert words in page[page.index('class="candidates"') :].split("</section>")[0]

@@ -13,8 +13,9 @@ from vol3d.infer.describe import describe_scan, measure_intensity, write_section
 from vol3d.report import Candidates, Measured, Quality, Region, Scan
 from vol3d.volume import Acquisition, Grid, Volume
 
-WITHHELD = Candidates(status="withheld", withheld_reason="It is MR.")
-LISTED = Candidates(status="listed", withheld_reason=None)
+HEADING = "Unvalidated candidates"
+WITHHELD = Candidates(heading=HEADING, status="withheld", withheld_reason="It is MR.")
+LISTED = Candidates(heading=HEADING, status="listed", withheld_reason=None)
 
 
 def _describe(volume: Volume) -> Scan:
@@ -82,7 +83,7 @@ def test_sections_put_the_models_words_last(trunk_ct: Volume) -> None:
         "Intensities",
         "Image quality",
         "Measured on given masks",
-        "Unvalidated candidates of a model trained on synthetic phantoms",
+        HEADING,
     ]
 
 

@@ -19,19 +19,22 @@ NUMBERS = {
 
 def test_withheld_candidates_need_a_reason() -> None:
     with pytest.raises(ValidationError, match="reason"):
-        Candidates(status="withheld", withheld_reason=None)
+        Candidates(heading="h", status="withheld", withheld_reason=None)
 
 
 def test_withheld_candidates_hold_no_sentence() -> None:
     with pytest.raises(ValidationError, match="no items"):
         Candidates(
-            status="withheld", withheld_reason="MR", items=(Candidate(sentence="A lesion."),)
+            heading="h",
+            status="withheld",
+            withheld_reason="MR",
+            items=(Candidate(sentence="A lesion."),),
         )
 
 
 def test_listed_candidates_have_no_reason() -> None:
     with pytest.raises(ValidationError, match="reason"):
-        Candidates(status="listed", withheld_reason="MR")
+        Candidates(heading="h", status="listed", withheld_reason="MR")
 
 
 @pytest.mark.parametrize(
