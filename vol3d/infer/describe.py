@@ -164,12 +164,11 @@ def _geometry_sentences(scan: Scan) -> tuple[str, ...]:
         f"({stored.stored_dtype}).",
         f"Field of view {extent} mm; one voxel is {stored.voxel_volume_mm3:.5g} mm3.",
     ]
-    if analysed.shape_zyx[0] > 1:
-        grid = Grid(shape_zyx=analysed.shape_zyx, affine=np.array(analysed.affine_ras))
-        if grid.obliquity_deg >= 0.5:
-            sentences.append(
-                f"The axes lie up to {grid.obliquity_deg:.1f} degrees off the patient's axes."
-            )
+    grid = Grid(shape_zyx=analysed.shape_zyx, affine=np.array(analysed.affine_ras))
+    if grid.obliquity_deg >= 0.5:
+        sentences.append(
+            f"The axes lie up to {grid.obliquity_deg:.1f} degrees off the patient's axes."
+        )
     return tuple(sentences)
 
 

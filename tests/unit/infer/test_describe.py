@@ -122,7 +122,8 @@ def test_every_header_fact_has_words(volume_of: Callable[..., Volume]) -> None:
     assert set(scan.acquisition) == names
 
 
-def test_oblique_axes_are_said() -> None:
+@pytest.mark.parametrize("shape_zyx", [(2, 3, 4), (1, 3, 4)])
+def test_oblique_axes_are_said(shape_zyx: tuple[int, int, int]) -> None:
     angle = np.radians(20)
     affine = np.eye(4)
     affine[:3, :3] = [
@@ -130,6 +131,6 @@ def test_oblique_axes_are_said() -> None:
         [np.sin(angle), np.cos(angle), 0],
         [0, 0, 1],
     ]
-    grid = Grid(shape_zyx=(2, 3, 4), affine=affine)
-    volume = Volume.from_array(np.zeros((2, 3, 4), np.int16), grid, modality="CT", unit="HU")
+    grid = Grid(shape_zyx=shape_zyx, affine=affine)
+    volume = Volume.from_array(np.zeros(shape_zyx, np.int16), grid, modality="CT", unit="HU")
     assert "20.0 degrees off the patient's axes" in _text(_describe(volume))
