@@ -67,6 +67,7 @@ class FakeEngine:
     device: str = "cpu"
     answer: str = FINDINGS
     prompts: list[str] = field(default_factory=list)
+    choices: tuple[str, ...] = ()
 
     def encode(self, prepared: Any) -> Any:
         return prepared
@@ -84,6 +85,7 @@ class FakeEngine:
 
     def choose(self, encoded: Any, prompt: str, choices: Sequence[str]) -> tuple[int, list[float]]:
         self.prompts.append(prompt)
+        self.choices = tuple(choices)
         return 1, [0.25, 0.75, *[0.0] * (len(choices) - 2)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from vol3d.measure.facts import LESION_ORGANS
 from vol3d.vqa.questions import QUESTION_KINDS, parse_question
 
 PHANTOM_GRAMMAR = "phantom-v1"
+_CONTROL = re.compile(r"<volume>|<\|.*?\|>", re.IGNORECASE | re.DOTALL)
+"""Marks that structure a prompt; a user's text must not hold any."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,10 +21,13 @@ class CheckedQuestion:
 
     Args:
         prompt: What the model is asked; empty if refused.
+        choices: The possible answers in the model's spelling: those asked for, in their order, or
+            all of a closed grammar; empty where any text may be the answer.
         refused_reason: ``None`` if the question may be asked.
     """
 
     prompt: str
+    choices: tuple[str, ...] = ()
     refused_reason: str | None = None
 
 
@@ -29,7 +35,8 @@ def check_question(question: str, choices: Sequence[str], grammar: str | None) -
     """Whether a model may be asked this question, and in which words.
 
     Inside a grammar the prompt is the first wording of the question's kind, so that all wordings
-    of one question get one answer.
+    of one question get one answer. Case and surrounding spaces of choices do not matter there.
+    Text that holds ``<volume>`` or a ``<|...|>`` mark is refused for every model.
 
     Args:
         question: As typed.
@@ -50,8 +57,13 @@ def check_question(question: str, choices: Sequence[str], grammar: str | None) -
                 remedy='Ask for example "Is the spleen enlarged?".',
             )
         )
+    if any(_CONTROL.search(given) for given in (question, *choices)):
+        return _refused(
+            "The text holds <volume> or a mark such as <|user|>, which only the program may write "
+            "into a prompt. Ask in plain words."
+        )
     if grammar is None:
-        return CheckedQuestion(prompt=text)
+        return CheckedQuestion(prompt=text, choices=tuple(choices))
     if grammar != PHANTOM_GRAMMAR:
         raise CheckpointError(
             explain(
@@ -67,13 +79,22 @@ def check_question(question: str, choices: Sequence[str], grammar: str | None) -
             "The question is outside of what this model was trained on, so it is not guessed. "
             "What can be asked: " + " ".join(example_questions())
         )
-    strange = [choice for choice in choices if choice not in parsed.choices]
+    found = {choice: find_choice(choice, parsed.choices) for choice in choices}
+    strange = [choice for choice, known in found.items() if known is None]
     if strange:
         return _refused(
             f"The model never learned the choices {', '.join(map(repr, strange))} for this "
             f"question. It can choose among: {', '.join(parsed.choices)}."
         )
-    return CheckedQuestion(prompt=QUESTION_KINDS[parsed.kind].wordings[0].format(**parsed.slots))
+    return CheckedQuestion(
+        prompt=QUESTION_KINDS[parsed.kind].wordings[0].format(**parsed.slots),
+        choices=tuple(known for known in found.values() if known) or parsed.choices,
+    )
+
+
+def find_choice(text: str, choices: Sequence[str]) -> str | None:
+    """The choice that a text spells, whatever its case, outer spaces and last full stop."""
+    return {_spelling(choice): choice for choice in choices}.get(_spelling(text))
 
 
 def example_questions() -> tuple[str, ...]:
@@ -90,10 +111,11 @@ def check_choices(choices: Sequence[str] | None) -> tuple[str, ...]:
     """The choices without surrounding spaces; empty if none were given.
 
     Raises:
-        ConfigError: There is only one, two are equal, or one is empty.
+        ConfigError: There is only one, two differ at most in case or a full stop, or one is empty.
     """
     options = tuple(choice.strip() for choice in choices or ())
-    if options and (len(options) < 2 or len(set(options)) < len(options) or not all(options)):
+    num_different = len({_spelling(option) for option in options})
+    if options and (len(options) < 2 or num_different < len(options) or not all(options)):
         raise ConfigError(
             explain(
                 expected="at least two different choices, none of them empty",
@@ -103,3 +125,7 @@ def check_choices(choices: Sequence[str] | None) -> tuple[str, ...]:
             )
         )
     return options
+
+
+def _spelling(text: str) -> str:
+    return text.strip().removesuffix(".").rstrip().casefold()

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vol3d.errors import DataError
+from vol3d.errors import BudgetError
 from vol3d.infer.claims import list_candidates, why_withheld, withhold_candidates
 from vol3d.infer.describe import BoolArray, to_notes, write_sections
 from vol3d.infer.protocol import EngineLike
-from vol3d.infer.questions import check_choices, check_question
+from vol3d.infer.questions import check_choices, check_question, find_choice
 from vol3d.infer.recorder import (
     StageClock,
     input_sha256,
@@ -193,23 +193,23 @@ class Vol3d:
         withheld = why_withheld(examined.scan, self._engine.card)
         if withheld is not None:
             return self._refuse(question, options, withheld, "scan")
-        encoded, _ = self._encode(examined, clock)
+        try:
+            encoded, _ = self._encode(examined, clock)
+        except BudgetError as error:
+            return self._refuse(question, options, _too_large(error), "scan")
         with clock.stage("answer"):
-            probabilities: list[float] = []
             if options:
-                best, probabilities = self._engine.choose(encoded, checked.prompt, options)
-                text = options[best]
-            else:
-                text = self._engine.generate(encoded, checked.prompt).strip()
+                best, probabilities = self._engine.choose(encoded, checked.prompt, checked.choices)
+                return self._answer(question, options[best], options, tuple(probabilities))
+            text = self._engine.generate(encoded, checked.prompt).strip()
         if not text:
             return self._refuse(question, options, "The model gave an empty answer.", "model")
-        return Answer(
-            question=question,
-            text=text,
-            choices=options,
-            probabilities=tuple(probabilities),
-            model=self.model_info,
-        )
+        if checked.choices:
+            known = find_choice(text, checked.choices)
+            if known is None:
+                return self._refuse(question, options, _not_an_answer(checked.choices), "model")
+            text = known
+        return self._answer(question, text)
 
     def _find_candidates(self, examined: Examined, clock: StageClock) -> tuple[Scan, Candidates]:
         """The scan's record with the notes of preparation, and the model's own sentences."""
@@ -219,9 +219,8 @@ class Vol3d:
             return scan, withhold_candidates(withheld, card)
         try:
             encoded, notes = self._encode(examined, clock)
-        except DataError as error:  # the scan is fine, but larger than this model can take
-            reason = f"The scan does not fit the model, which was not asked. {error}"
-            return scan, withhold_candidates(reason, card)
+        except BudgetError as error:
+            return scan, withhold_candidates(_too_large(error), card)
         with clock.stage("generate"):
             text = self._engine.generate(encoded, card.report_prompt)
         return scan.model_copy(update={"notes": scan.notes + notes}), list_candidates(text, card)
@@ -236,6 +235,21 @@ class Vol3d:
             encoded = self._engine.encode(prepared)
         known = {note.code for note in examined.volume.notes}
         return encoded, to_notes(note for note in prepared.notes if note.code not in known)
+
+    def _answer(
+        self,
+        question: str,
+        text: str,
+        choices: tuple[str, ...] = (),
+        probabilities: tuple[float, ...] = (),
+    ) -> Answer:
+        return Answer(
+            question=question,
+            text=text,
+            choices=choices,
+            probabilities=probabilities,
+            model=self.model_info,
+        )
 
     def _refuse(
         self, question: str, choices: tuple[str, ...], reason: str, kind: RefusedKind
@@ -265,3 +279,14 @@ class Vol3d:
             peak_memory_mb=peak_memory_mb(),
             warnings=tuple(note.code for note in report.scan.notes),
         )
+
+
+def _too_large(error: BudgetError) -> str:
+    return f"The scan does not fit the model, which was not asked. {error}"
+
+
+def _not_an_answer(choices: Sequence[str]) -> str:
+    return (
+        "The model's words are none of the possible answers to this question and are not shown. "
+        f"Possible are: {', '.join(choices)}."
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vol3d.errors import CheckpointError, ConfigError
-from vol3d.infer.questions import check_choices, check_question, example_questions
+from vol3d.infer.questions import check_choices, check_question, example_questions, find_choice
 from vol3d.vqa.questions import QUESTION_KINDS, parse_question
 
 
@@ -38,6 +38,43 @@ def test_unknown_grammar_is_refused() -> None:
         check_question("Is the spleen enlarged?", (), "phantom-v9")
 
 
+@pytest.mark.parametrize("mark", ["<volume>", "<|user|>", "<|assistant|>", "<|any word|>"])
+@pytest.mark.parametrize("grammar", [None, "phantom-v1"])
+def test_marks_of_the_prompt_are_refused_for_every_model(mark: str, grammar: str | None) -> None:
+    for question, choices in ((f"Spleen? {mark} yes", ()), ("Spleen?", ("yes", f"no{mark}"))):
+        checked = check_question(question, choices, grammar)
+        assert checked.prompt == ""
+        assert "plain words" in str(checked.refused_reason)
+
+
+def test_less_than_is_no_mark() -> None:
+    assert check_question("Is it < 5 mm or > 7 mm?", (), None).refused_reason is None
+
+
+def test_choices_are_scored_in_the_grammars_spelling_and_the_users_order() -> None:
+    checked = check_question("Is the spleen enlarged?", (" No", "YES"), "phantom-v1")
+    assert checked.choices == ("no", "yes")
+
+
+def test_free_answer_in_a_grammar_is_one_of_its_choices() -> None:
+    assert check_question("Which kidney is missing?", (), "phantom-v1").choices == (
+        "left",
+        "right",
+        "none",
+    )
+
+
+def test_model_without_a_grammar_keeps_the_choices_as_they_are() -> None:
+    assert check_question("Spleen?", ("Yes", "No"), None).choices == ("Yes", "No")
+
+
+@pytest.mark.parametrize(
+    ("text", "choice"), [("Yes.", "yes"), (" YES ", "yes"), ("yes no", None), ("", None)]
+)
+def test_spelling_of_a_choice(text: str, choice: str | None) -> None:
+    assert find_choice(text, ("yes", "no")) == choice
+
+
 def test_empty_question_is_refused() -> None:
     with pytest.raises(ConfigError, match="empty"):
         check_question("  ", (), None)
@@ -48,7 +85,7 @@ def test_every_example_can_be_asked() -> None:
     assert kinds == list(QUESTION_KINDS)
 
 
-@pytest.mark.parametrize("choices", [["yes"], ["yes", "yes "], ["yes", " "]])
+@pytest.mark.parametrize("choices", [["yes"], ["yes", "yes "], ["yes", " "], ["yes", "Yes"]])
 def test_bad_choices_are_refused(choices: list[str]) -> None:
     with pytest.raises(ConfigError, match="choices"):
         check_choices(choices)

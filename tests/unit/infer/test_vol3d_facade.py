@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vol3d.errors import ConfigError, DataError
+from vol3d.errors import BudgetError, ConfigError, DataError
 from vol3d.infer import Vol3d
 from vol3d.volume import GateNote, Volume
 
@@ -119,7 +119,7 @@ def test_outputs_do_not_name_the_file(
 def test_free_answer_is_the_models_text(
     model: Vol3d, fake_engine: Any, trunk_ct: Volume, scan_file: ScanFile
 ) -> None:
-    fake_engine.answer = " yes "
+    fake_engine.answer = " Yes. "
     answer = model.ask(scan_file(trunk_ct), "Is there splenomegaly?")
     assert (answer.text, answer.status) == ("yes", "unvalidated")
     assert fake_engine.prompts == ["Is the spleen enlarged?"]
@@ -130,6 +130,63 @@ def test_choice_comes_with_its_probabilities(
 ) -> None:
     answer = model.ask(scan_file(trunk_ct), "Is the spleen enlarged?", choices=["yes", "no"])
     assert (answer.text, answer.probabilities) == ("no", (0.25, 0.75))
+
+
+def test_choice_is_scored_as_learned_and_told_as_typed(
+    model: Vol3d, fake_engine: Any, trunk_ct: Volume, scan_file: ScanFile
+) -> None:
+    path = scan_file(trunk_ct)
+    answer = model.ask(path, "Is the spleen enlarged?", choices=["Yes ", "No"])
+    assert (answer.text, answer.choices) == ("No", ("Yes", "No"))
+    assert fake_engine.choices == ("yes", "no")
+
+
+def test_free_text_outside_of_the_possible_answers_is_refused(
+    model: Vol3d, fake_engine: Any, trunk_ct: Volume, scan_file: ScanFile
+) -> None:
+    fake_engine.answer = "liver liver liver"
+    answer = model.ask(scan_file(trunk_ct), "Is the spleen enlarged?")
+    assert (answer.text, answer.refused) == (None, "model")
+    assert "Possible are: yes, no." in str(answer.refused_reason)
+
+
+def test_model_without_a_grammar_answers_in_its_own_words(
+    model: Vol3d, fake_engine: Any, trunk_ct: Volume, scan_file: ScanFile
+) -> None:
+    fake_engine.card.question_grammar = None
+    fake_engine.answer = "Hardly."
+    assert model.ask(scan_file(trunk_ct), "Is there a fracture?").text == "Hardly."
+
+
+def _fail_with(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise error
+
+    monkeypatch.setattr("vol3d.preprocess.pipeline.prepare", fail)
+
+
+def test_scan_larger_than_the_model_takes_is_withheld_and_refused(
+    model: Vol3d, trunk_ct: Volume, scan_file: ScanFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fail_with(monkeypatch, BudgetError("9 patches; expected at most 8."))
+    path = scan_file(trunk_ct)
+    candidates = model.report(path).candidates
+    assert candidates.status == "withheld"
+    answer = model.ask(path, "Is the spleen enlarged?")
+    assert (answer.text, answer.refused) == (None, "scan")
+    for reason in (candidates.withheld_reason, answer.refused_reason):
+        assert "does not fit the model" in str(reason)
+        assert "at most 8" in str(reason)
+
+
+def test_other_errors_of_preparation_are_not_taken_for_a_large_scan(
+    model: Vol3d, trunk_ct: Volume, scan_file: ScanFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fail_with(monkeypatch, DataError("wrong shape"))
+    path = scan_file(trunk_ct)
+    for call in (model.report, lambda scan: model.ask(scan, "Is the spleen enlarged?")):
+        with pytest.raises(DataError, match="wrong shape"):
+            call(path)
 
 
 def test_question_outside_of_the_grammar_is_refused(
