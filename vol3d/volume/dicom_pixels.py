@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from vol3d.errors import DataError, explain
 from vol3d.volume.dicom_header import DicomFile, silenced_pydicom
+from vol3d.volume.dicom_items import count_fragments
 from vol3d.volume.dicom_series import Slice
 from vol3d.volume.intensities import compact_voxels
 from vol3d.volume.volume import VoxelArray
@@ -29,7 +30,7 @@ def check_decodable(files: Iterable[DicomFile], *, where: str) -> None:
 
     Raises:
         DataError: Unknown compression, an unusual number or place of bits, or a file too short
-            for the voxels that its header promises.
+            for the voxels or frames that its header promises.
     """
     for file in {f.path: f for f in files}.values():
         _check_bits(file, where=where)
@@ -38,13 +39,28 @@ def check_decodable(files: Iterable[DicomFile], *, where: str) -> None:
             is_implicit = file.transfer_syntax in ("", _IMPLICIT)
             if file.bytes_left < size + (8 if is_implicit else 12):  # the element's own header
                 raise _refusal("complete pixel data", "a truncated file", where=where)
-        elif file.transfer_syntax != _DEFLATED and not _has_decoder(file.transfer_syntax):
-            raise _refusal(
-                "a transfer syntax that an installed decoder reads",
-                _shown_uid(file.transfer_syntax),
-                where=where,
-                remedy="Install the extra vol3d[gdcm], or decompress the files first.",
-            )
+        elif file.transfer_syntax != _DEFLATED:
+            _check_encapsulated(file, where=where)
+
+
+def _check_encapsulated(file: DicomFile, *, where: str) -> None:
+    """Refuses compressed pixel data without a decoder, or with less in it than its frames."""
+    if not _has_decoder(file.transfer_syntax):
+        raise _refusal(
+            "a transfer syntax that an installed decoder reads",
+            _shown_uid(file.transfer_syntax),
+            where=where,
+            remedy="Install the extra vol3d[gdcm], or decompress the files first.",
+        )
+    try:
+        fragments = count_fragments(file.path, file.bytes_left)
+    except OSError as error:
+        raise _refusal("a file that can be read", type(error).__name__, where=where) from None
+    if fragments is None:
+        raise _refusal("complete pixel data", "a truncated file", where=where)
+    if fragments < len(file.frames):
+        got = f"{fragments} compressed fragments for {len(file.frames)} frames"
+        raise _refusal("at least one for each frame", got, where=where)
 
 
 def _check_bits(file: DicomFile, *, where: str) -> None:

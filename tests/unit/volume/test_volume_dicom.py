@@ -10,7 +10,7 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian, RLELossless
 
 from vol3d.errors import ConfigError, DataError, GeometryError
@@ -282,11 +282,58 @@ def test_truncated_pixel_data_is_refused_by_its_header(ct_folder: Make) -> None:
 
 
 def test_damaged_compressed_pixel_data_names_the_slice(ct_folder: Make) -> None:
+    def damage(ds: Dataset, k: int) -> None:
+        ds.compress(RLELossless)
+        if k == 1:  # the RLE header's number of segments, behind the offset table and item header
+            start = 8 + int.from_bytes(ds.PixelData[4:8], "little") + 8
+            ds.PixelData = ds.PixelData[:start] + b"\x09" + ds.PixelData[start + 1 :]
+
+    with pytest.raises(DataError, match="slice 2 of 5"):
+        read_volume(ct_folder(damage))
+
+
+@pytest.mark.parametrize("cut", [1, 4, 5, 8, 9, 40])
+def test_truncated_compressed_pixel_data_is_judged_alike_by_header_and_decoder(
+    ct_folder: Make, tiny_ct: Volume, cut: int
+) -> None:
     folder = ct_folder(lambda ds, k: ds.compress(RLELossless))
     path = folder / "slice_0002.dcm"
-    path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(DataError, match="slice 2 of 5"):
+    path.write_bytes(path.read_bytes()[:-cut])
+    refusal = inspect_path(folder).refusal
+    if cut <= 4:  # only the length that follows the delimiter, which is always zero
+        assert refusal is None
+        assert np.array_equal(read_volume(folder).voxels_zyx, tiny_ct.voxels_zyx)
+        return
+    assert refusal is not None
+    assert "a truncated file" in refusal.message
+    with pytest.raises(DataError) as error:
         read_volume(folder)
+    assert str(error.value) == refusal.message
+
+
+@pytest.mark.parametrize("cut", [0, 2])
+def test_compressed_pixel_data_of_a_given_length_is_complete_or_refused(
+    ct_folder: Make, cut: int
+) -> None:
+    folder = ct_folder(lambda ds, k: ds.compress(RLELossless))
+    path = folder / "slice_0002.dcm"
+    content = path.read_bytes()
+    start = content.rindex(b"\xe0\x7f\x10\x00OB") + 8
+    length = len(content) - 8 - (start + 4)
+    fixed = content[:start] + length.to_bytes(4, "little") + content[start + 4 : -8]
+    path.write_bytes(fixed[: len(fixed) - cut])
+    assert (inspect_path(folder).refusal is None) == (cut == 0)
+
+
+def test_too_few_compressed_fragments_are_refused_by_the_header(enhanced_ct: Make) -> None:
+    def drop(ds: Dataset, k: int) -> None:
+        ds.compress(RLELossless)
+        frames = list(generate_frames(ds.PixelData, number_of_frames=5))
+        ds.PixelData = encapsulate(frames[:4])
+
+    refusal = inspect_path(enhanced_ct(drop)).refusal
+    assert refusal is not None
+    assert "4 compressed fragments for 5 frames" in refusal.message
 
 
 def test_a_damaged_header_is_refused(ct_folder: Make) -> None:
