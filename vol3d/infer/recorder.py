@@ -18,6 +18,9 @@ import numpy as np
 import vol3d
 from vol3d.volume import Volume
 
+AFFINE_STEP_MM = 1e-3
+_EDGE = 0.455
+"""Where the steps of rounding end: between the short decimals that headers are written in."""
 PACKAGES = ("torch", "transformers", "monai", "numpy", "nibabel", "pydicom", "SimpleITK")
 _PROCESS_STATUS = Path("/proc/self/status")
 
@@ -74,13 +77,19 @@ def num_threads() -> int:
 
 
 def input_sha256(volume: Volume) -> str:
-    """Hash of the voxels (axes to S, A, R; little endian) and their affine.
+    """Hash of the voxels (axes to S, A, R; little endian) and their affine, to 0.001 mm.
 
-    Two files with the same voxels in the same place have one hash, whatever their format or name.
+    Two files with the same voxels in the same place have one hash, whatever their format, name or
+    axis order: NIfTI keeps an affine in single precision and DICOM in decimals, which differ by
+    about 0.00002 mm. Only a number that happens to lie that close to the end of a step of 0.001 mm
+    still gives two hashes.
     """
     little = volume.voxels_zyx.dtype.newbyteorder("<")
     voxels = np.ascontiguousarray(volume.voxels_zyx, dtype=little)
+    if voxels.dtype.kind == "f":
+        voxels = voxels + voxels.dtype.type(0)  # -0.0 is 0.0
     digest = hashlib.sha256(f"{voxels.dtype.name} {voxels.shape}".encode())
-    digest.update(np.round(volume.grid.affine, 6).astype("<f8").tobytes())
+    steps = np.floor(volume.grid.affine / AFFINE_STEP_MM + _EDGE)
+    digest.update(steps.astype("<i8").tobytes())
     digest.update(voxels.view(np.uint8).data)
     return digest.hexdigest()
