@@ -11,7 +11,7 @@ import numpy.typing as npt
 from vol3d.errors import DataError, GeometryError, explain
 from vol3d.volume.grid import Grid
 from vol3d.volume.inspection import Examination, ScanInspection, ScanKind, SeriesSummary
-from vol3d.volume.intensities import compact_voxels, guess_modality
+from vol3d.volume.intensities import compact_voxels, guess_modality, hu_contradiction
 from vol3d.volume.volume import Acquisition, GateNote, Modality, StoredGeometry, Unit, Volume
 
 DEFAULT_MEMORY_LIMIT_GIB = 8.0
@@ -111,7 +111,20 @@ def shear_note(grid: Grid) -> tuple[GateNote, ...]:
 def resolve_modality(
     voxels_zyx: npt.NDArray[np.int16] | npt.NDArray[np.float32], modality: Modality | None
 ) -> tuple[Modality, Unit, GateNote]:
-    """Modality and unit of voxels whose file names neither, and the note that says so."""
+    """Modality and unit of voxels whose file names neither, and the note that says so.
+
+    A modality that is given is kept, but CT is in HU only if the values do not contradict that.
+    """
+    contradiction = hu_contradiction(voxels_zyx) if modality == "CT" else None
+    if contradiction is not None:
+        note = GateNote(
+            code="unit_not_hu",
+            message="The file names no modality; CT was given by the caller, but its values "
+            f"({voxels_zyx.min():g} to {voxels_zyx.max():g}) are not HU: {contradiction}. They are "
+            "read in arbitrary units and no HU rule is applied; convert the file to HU (CT stored "
+            "with an offset: subtract it), or pass the original scan.",
+        )
+        return modality or "CT", "arbitrary", note
     if modality is not None:
         note = GateNote(
             code="modality_given",

@@ -13,6 +13,10 @@ from vol3d.volume.volume import Modality, VoxelArray
 
 _INT16 = np.iinfo(np.int16)
 _MAX_SAMPLES = 4_000_000
+_LEAST_HU_RANGE = 20.0
+"""Noise and tissue spread CT further than this; labels and normalised values do not."""
+_OFFSET_TISSUE = (850.0, 1200.0)
+"""Where soft tissue and fat lie if CT is stored without its offset of -1024."""
 Out = TypeVar("Out", npt.NDArray[np.int16], npt.NDArray[np.float32])
 
 
@@ -96,15 +100,10 @@ def guess_modality(voxels_zyx: VoxelArray) -> ModalityGuess:
     hardly negative, reach beyond 8-bit grey, and do not look like CT stored with an offset of
     1024. Everything else (masks, normalised or 8-bit images, crops without air) is unknown.
     """
-    step = max(1, round((voxels_zyx.size / _MAX_SAMPLES) ** (1 / 3)))
     low, high = float(voxels_zyx.min()), float(voxels_zyx.max())
-    sample = voxels_zyx[::step, ::step, ::step].astype(np.float32).ravel()
-
-    def share(lower: float, upper: float) -> float:
-        return float(((sample >= lower) & (sample < upper)).mean())
-
-    air, tissue = share(-1200, -500), share(-250, 300)
-    below_air = float(((sample < -1200) & (sample != low)).mean())
+    sample = _sample(voxels_zyx)
+    air, tissue = _share(sample, -1200, -500), _share(sample, -250, 300)
+    below_air = _share_below_air(sample, low)
     if air >= 0.001 and tissue >= 0.01 and below_air <= 0.02:
         return ModalityGuess(
             modality="CT",
@@ -115,11 +114,56 @@ def guess_modality(voxels_zyx: VoxelArray) -> ModalityGuess:
         return ModalityGuess(modality="unknown", reason="negative values unlike those of CT")
     if high <= 255:
         return ModalityGuess(modality="unknown", reason="8-bit, normalised or label values")
-    foreground = sample[sample > 200]
-    if foreground.size and float(((foreground > 850) & (foreground < 1200)).mean()) > 0.5:
+    if _is_offset_ct(sample):
         return ModalityGuess(
             modality="unknown", reason="values like CT stored without its offset of -1024"
         )
     return ModalityGuess(
         modality="MR", reason="hardly any negative values and none in the range of air"
+    )
+
+
+def hu_contradiction(voxels_zyx: VoxelArray) -> str | None:
+    """Why values that are said to be CT cannot be HU; ``None`` where nothing speaks against it.
+
+    Less is asked than by :func:`guess_modality`: a crop without air may be HU. Against it speak
+    values that span less than 20 (labels, normalised values), a minimum of exactly 0 (8-bit and
+    MR-like values, CT with its offset), more than 2 % below air except one padding value, and
+    soft tissue where an offset of 1024 would put it, with no fat where HU has it.
+    """
+    if guess_modality(voxels_zyx).modality == "CT":
+        return None
+    low, high = float(voxels_zyx.min()), float(voxels_zyx.max())
+    sample = _sample(voxels_zyx)
+    if high - low < _LEAST_HU_RANGE:
+        return "they span less than the noise of CT, like labels or normalised values"
+    if _is_offset_ct(sample) and _share(sample, -150, -20) < 0.01:  # fat: it is bone after all
+        return "soft tissue lies near 1024, as in CT stored without its offset of -1024"
+    if low == 0.0:
+        return "none is negative and 0 is the lowest, where CT has fat and air"
+    if _share_below_air(sample, low) > 0.02:
+        return "many lie below air"
+    return None
+
+
+def _sample(voxels_zyx: VoxelArray) -> npt.NDArray[np.float32]:
+    step = max(1, round((voxels_zyx.size / _MAX_SAMPLES) ** (1 / 3)))
+    return voxels_zyx[::step, ::step, ::step].astype(np.float32).ravel()
+
+
+def _share(sample: npt.NDArray[np.float32], lower: float, upper: float) -> float:
+    return float(((sample >= lower) & (sample < upper)).mean())
+
+
+def _share_below_air(sample: npt.NDArray[np.float32], low: float) -> float:
+    """Share below -1200, except voxels of the lowest value: they may be padding."""
+    return float(((sample < -1200) & (sample != low)).mean())
+
+
+def _is_offset_ct(sample: npt.NDArray[np.float32]) -> bool:
+    """Whether most of what is above 200 lies where soft tissue does before the offset is taken."""
+    foreground = sample[sample > 200]
+    lower, upper = _OFFSET_TISSUE
+    return (
+        bool(foreground.size) and float(((foreground > lower) & (foreground < upper)).mean()) > 0.5
     )

@@ -35,7 +35,8 @@ def read_volume(
         path: NIfTI (.nii, .nii.gz), NRRD, MetaImage or DICOM file, or a folder with DICOM files.
         series: Which DICOM series: its number in ``vol3d info`` or the start of its hashed UID.
         modality: For files that name none (NIfTI, NRRD, MetaImage): taken as given in place of
-            being inferred from the values. For DICOM: read the largest volume of this modality.
+            being inferred from the values; CT whose values contradict HU is read in arbitrary
+            units. For DICOM: read the largest volume of this modality.
         memory_limit_gib: Scans that would need more to be read are refused.
 
     Raises:

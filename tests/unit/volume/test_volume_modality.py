@@ -8,7 +8,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from vol3d.volume import Volume, VoxelArray, read_volume
+from vol3d.volume import Volume, VoxelArray, inspect_path, read_volume
 from vol3d.volume.intensities import compact_voxels, guess_modality
 
 RNG = np.random.default_rng(5)
@@ -83,6 +83,52 @@ def test_unknown_modality_names_the_option(tmp_path: Path) -> None:
 def test_given_modality_wins_over_the_values(tmp_path: Path) -> None:
     volume = read_volume(_save(tmp_path / "a.nii", _ct_like()), modality="MR")
     assert (volume.modality, volume.unit) == ("MR", "arbitrary")
+
+
+_NOT_HU = {
+    "offset": (_ct_like() + 1024).astype(np.int16),
+    "offset crop": RNG.normal(1060, 30, SHAPE).round().astype(np.int16),
+    "8-bit": np.concatenate([np.zeros((2, 10, 10)), RNG.integers(0, 256, (8, 10, 10))]).astype(
+        np.int16
+    ),
+    "0..1": RNG.random(SHAPE).astype(np.float32),
+    "z-scores": RNG.normal(0, 1, SHAPE).astype(np.float32),
+    "labels": RNG.integers(0, 5, SHAPE).astype(np.int16),
+    "many labels": RNG.integers(0, 118, (20, 10, 10)).astype(np.int16),
+    "MR": np.clip(RNG.integers(-50, 900, SHAPE), 0, None).astype(np.int16),
+    "phase": RNG.integers(-4096, 4096, SHAPE).astype(np.int16),
+}
+
+
+@pytest.mark.parametrize("name", _NOT_HU)
+def test_ct_by_word_is_not_hu_against_its_values(tmp_path: Path, name: str) -> None:
+    path = _save(tmp_path / "a.nii", _NOT_HU[name])
+    volume = read_volume(path, modality="CT")
+    assert (volume.modality, volume.unit) == ("CT", "arbitrary")
+    assert "convert the file to HU" in _note(volume, "unit_not_hu")
+    assert inspect_path(path, modality="CT").unit == "arbitrary"
+
+
+_MAY_BE_HU = {
+    "with air": _ct_like(),
+    "soft tissue": RNG.normal(50, 40, SHAPE).round().astype(np.int16),
+    "window": RNG.integers(-150, 250, SHAPE).astype(np.int16),
+    "inside the liver": RNG.normal(110, 12, SHAPE).round().astype(np.int16),
+    "with bone": RNG.integers(-100, 900, SHAPE).astype(np.int16),
+    "dense bone and fat": np.where(
+        RNG.random(SHAPE) < 0.7, RNG.normal(1000, 50, SHAPE), RNG.normal(-90, 15, SHAPE)
+    ).astype(np.int16),
+    "with metal": np.where(RNG.random(SHAPE) < 0.01, 9000, RNG.integers(-120, 200, SHAPE)).astype(
+        np.int16
+    ),
+}
+
+
+@pytest.mark.parametrize("name", _MAY_BE_HU)
+def test_ct_by_word_is_hu_if_its_values_allow_it(tmp_path: Path, name: str) -> None:
+    volume = read_volume(_save(tmp_path / "a.nii", _MAY_BE_HU[name]), modality="CT")
+    assert (volume.modality, volume.unit) == ("CT", "HU")
+    assert "modality_given" in [note.code for note in volume.notes]
 
 
 def test_whole_floats_become_int16() -> None:
