@@ -5,7 +5,7 @@ SCAN ?= example
 OUT ?= out
 BIN := $(VENV)/bin
 
-.PHONY: report test lint types layers unit test-slow gpu bench train evaluate setup setup-dev clean
+.PHONY: report test lint types layers unit test-slow bench train evaluate setup setup-dev clean
 
 report: setup
 	$(BIN)/vol3d report "$(SCAN)" -o "$(OUT)"
@@ -34,9 +34,6 @@ unit: setup-dev
 
 test-slow: setup-dev
 	$(BIN)/pytest -m slow
-
-gpu: setup-dev
-	$(BIN)/pytest -m gpu
 
 bench: setup-dev
 	$(BIN)/python scripts/bench_preprocess.py

@@ -8,8 +8,11 @@ venv=$1 extras=${2:-}
 python=${PYTHON:-python3}
 cd "$(dirname "$0")/.."
 
-stamp="$venv/.vol3d-$(cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)-${extras:-base}"
+sum=$(cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
+stamp="$venv/.vol3d-$sum-${extras:-base}"
 [ -e "$stamp" ] && exit 0
+# the development environment holds everything that the base installation does
+[ -z "$extras" ] && [ -e "$venv/.vol3d-$sum-dev" ] && exit 0
 
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
   echo "vol3d: got $("$python" --version); expected Python 3.11 or newer. Set PYTHON=python3.11." >&2
@@ -26,10 +29,12 @@ if ! "$venv/bin/python" -c 'import torch' 2>/dev/null; then
   if nvidia-smi -L >/dev/null 2>&1; then
     echo "vol3d: installing torch for the NVIDIA GPU" >&2
     "${pip[@]}" "${index[@]}" -c constraints.txt torch
-  elif "${pip[@]}" "${torch_index[@]}" 'torch==2.13.0+cpu' 2>/dev/null; then
+  elif problem=$("${pip[@]}" "${torch_index[@]}" 'torch==2.13.0+cpu' 2>&1); then
     echo "vol3d: installed the CPU build of torch" >&2
   else
-    echo "vol3d: no CPU build of torch found; installing the default build (larger)" >&2
+    echo "$problem" | tail -n 1 >&2
+    echo "vol3d: no CPU build of torch there; installing the default build, several GB." >&2
+    echo "vol3d: VOL3D_TORCH_INDEX_URL names an index that has it (see README)." >&2
     "${pip[@]}" "${index[@]}" -c constraints.txt torch
   fi
 fi

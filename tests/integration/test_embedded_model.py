@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from vol3d.data.phantom_cases import BENCH_SEEDS_START, balanced_bench, make_case
+from vol3d.data.phantom_cases import balanced_bench, make_case
+from vol3d.data.seeds import BENCH_SEEDS_START
 from vol3d.evaluate.phantom_bench import run_bench, summarise
 from vol3d.infer import Vol3d
 from vol3d.infer.engine import Engine

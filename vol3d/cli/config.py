@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vol3d.cli.options import JsonFlag
+from vol3d.cli.options import JsonFlag, QuietFlag, VerboseFlag, VerdictOnlyFlag
 from vol3d.cli.outcome import print_json
 
 app = typer.Typer(help="Show, check and explain configurations.", no_args_is_help=True)
@@ -32,7 +32,12 @@ OverridesArgument = Annotated[
 
 
 @app.command("show")
-def show(config: ConfigArgument, overrides: OverridesArgument = None) -> None:
+def show(
+    config: ConfigArgument,
+    overrides: OverridesArgument = None,
+    quiet: QuietFlag = False,
+    verbose: VerboseFlag = False,
+) -> None:
     """Print a configuration with every default filled in, as YAML."""
     from vol3d.config import config_to_yaml
 
@@ -41,13 +46,17 @@ def show(config: ConfigArgument, overrides: OverridesArgument = None) -> None:
 
 @app.command("validate")
 def validate(
-    config: ConfigArgument, overrides: OverridesArgument = None, is_json: JsonFlag = False
+    config: ConfigArgument,
+    overrides: OverridesArgument = None,
+    is_json: JsonFlag = False,
+    quiet: VerdictOnlyFlag = False,
+    verbose: VerboseFlag = False,
 ) -> None:
     """Check a configuration; all its errors come in one message."""
     kind = type(_load(config, overrides)).__name__
     if is_json:
         print_json({"valid": True, "type": kind})
-    else:
+    elif not quiet:
         print(f"Valid {kind}.")
 
 
@@ -56,6 +65,8 @@ def schema(
     name: Annotated[
         str, typer.Argument(help=f"One of: {', '.join([*RECORDS, *KINDS])}.")
     ] = "report",
+    quiet: QuietFlag = False,
+    verbose: VerboseFlag = False,
 ) -> None:
     """Print the JSON schema of a published record or of a kind of configuration."""
     from pydantic import TypeAdapter

@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from vol3d.cli.options import JsonFlag, ModalityFlag, ModelFlag, SeriesFlag, to_modality
+from vol3d.cli.options import (
+    JsonFlag,
+    ModalityFlag,
+    ModelFlag,
+    SeriesFlag,
+    VerboseFlag,
+    to_modality,
+)
 from vol3d.cli.outcome import FAILED, OK, REFUSED, print_json
+from vol3d.cli.train import EXTRA, INSTALL
 from vol3d.errors import Vol3dError
 
 if TYPE_CHECKING:
@@ -16,6 +24,9 @@ if TYPE_CHECKING:
     from vol3d.volume import Modality
 
 Verdict = Literal["ok", "note", "problem", "refused"]
+DoctorQuietFlag = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print only what is not in order.")
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,12 +54,17 @@ def doctor(
     series: SeriesFlag = None,
     modality: ModalityFlag = None,
     is_json: JsonFlag = False,
+    quiet: DoctorQuietFlag = False,
+    verbose: VerboseFlag = False,
 ) -> int:
     """Check the installation, and what would be refused or flagged in a scan."""
     about_model, card = check_model(model)
-    checks = [*_check_versions(), *_check_codecs(), _check_compute(), about_model]
+    checks = [*_check_versions(), *check_optional(), _check_compute(), about_model]
     if scan is not None:
         checks += check_scan(scan, series=series, modality=to_modality(modality), card=card)
+    verdicts = {check.verdict for check in checks}
+    if quiet:
+        checks = [check for check in checks if check.verdict != "ok"]
     if is_json:
         notice = "Research use only, not for clinical use."
         print_json({"notice": notice, "checks": [asdict(check) for check in checks]})
@@ -58,7 +74,6 @@ def doctor(
             if check.remedy:
                 print(f"{'':30}-> {check.remedy}")
         print("Research use only, not for clinical use.")
-    verdicts = {check.verdict for check in checks}
     return REFUSED if "refused" in verdicts else FAILED if "problem" in verdicts else OK
 
 
@@ -122,15 +137,17 @@ def _check_versions() -> list[Check]:
     ]
 
 
-def _check_codecs() -> list[Check]:
+def check_optional() -> list[Check]:
+    """Packages that only some files or commands need."""
     from importlib.util import find_spec
 
-    codecs = {
+    parts = {
         "JPEG 2000": ("openjpeg", "pip install pylibjpeg pylibjpeg-openjpeg"),
         "JPEG, JPEG-LS": ("gdcm", "pip install python-gdcm, if such files are refused"),
+        **{f"training ({name})": (name, INSTALL) for name in EXTRA},
     }
     checks = []
-    for name, (module, remedy) in codecs.items():
+    for name, (module, remedy) in parts.items():
         is_here = find_spec(module) is not None
         checks.append(
             Check(

@@ -6,7 +6,15 @@ import dataclasses
 import sys
 from typing import TYPE_CHECKING
 
-from vol3d.cli.options import JsonFlag, ModalityFlag, ScanArgument, SeriesFlag, to_modality
+from vol3d.cli.options import (
+    JsonFlag,
+    ModalityFlag,
+    ScanArgument,
+    SeriesFlag,
+    VerboseFlag,
+    VerdictOnlyFlag,
+    to_modality,
+)
 from vol3d.cli.outcome import OK, REFUSED, print_json
 
 if TYPE_CHECKING:
@@ -19,6 +27,8 @@ def info(
     series: SeriesFlag = None,
     modality: ModalityFlag = None,
     is_json: JsonFlag = False,
+    quiet: VerdictOnlyFlag = False,
+    verbose: VerboseFlag = False,
 ) -> int:
     """Show series, geometry and modality, with the same gate and exit code as report."""
     from vol3d.infer.examples import resolve_scan
@@ -27,7 +37,7 @@ def info(
     found = inspect_path(resolve_scan(scan), series=series, modality=to_modality(modality))
     if is_json:
         print_json(found.to_dict())
-    else:
+    elif not quiet:
         print("\n".join(inspection_lines(found)))
     if found.refusal is None:
         return OK

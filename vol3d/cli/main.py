@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -30,6 +31,10 @@ app.command("info")(info.info)
 app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
 app.add_typer(config.app, name="config")
+
+
+_SHORT_VERBOSE = re.compile("-q*v")
+"""``-v``, also together with other short options, such as ``-qv`` or ``-vo out``."""
 
 
 def _print_version(is_wanted: bool) -> None:
@@ -65,7 +70,8 @@ def run(arguments: Sequence[str]) -> int:
     options = list(arguments)
     if "--" in options:
         options = options[: options.index("--")]
-    is_json, is_verbose = "--json" in options, bool({"--verbose", "-v"} & set(options))
+    is_json = "--json" in options
+    is_verbose = any(option == "--verbose" or _SHORT_VERBOSE.match(option) for option in options)
     try:
         code = app(args=list(arguments), prog_name="vol3d", standalone_mode=False)
         sys.stdout.flush()

@@ -42,8 +42,11 @@ DownloadFlag = Annotated[
 ]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary.")]
+VerdictOnlyFlag = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print no text; the exit code is the answer.")
+]
 VerboseFlag = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Print every stage, and tracebacks of errors.")
+    bool, typer.Option("--verbose", "-v", help="Print every stage, and tracebacks of failures.")
 ]
 
 

@@ -33,15 +33,19 @@ def exit_code_of(error: BaseException) -> int:
 
 
 def tell_error(error: BaseException, *, is_json: bool, is_verbose: bool) -> int:
-    """Prints an error on stderr, and as JSON on stdout if asked; returns the exit code."""
+    """Prints an error on stderr, and as JSON on stdout if asked; returns the exit code.
+
+    With ``is_verbose`` the traceback of a failure or refusal comes before its message; wrong usage
+    and an interrupt never have one.
+    """
     code = exit_code_of(error)
     message = _message(error)
-    if is_verbose:
+    if is_verbose and code in (FAILED, REFUSED):
         traceback.print_exception(error, file=sys.stderr)
-    else:
-        print(f"vol3d: {message}", file=sys.stderr)
-        if not isinstance(error, (Vol3dError, UsageError, KeyboardInterrupt, typer.Abort)):
-            print("Run again with --verbose for the traceback.", file=sys.stderr)
+    print(f"vol3d: {message}", file=sys.stderr)
+    is_unexpected = code == FAILED and not isinstance(error, Vol3dError)
+    if is_unexpected and not is_verbose:
+        print("Run again with --verbose for the traceback.", file=sys.stderr)
     if is_json:
         record = {"type": type(error).__name__, "message": message, "exit_code": code}
         print_json({"error": record})

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import logging
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from vol3d.cli.options import QuietFlag, VerboseFlag
+from vol3d.errors import ConfigError, explain
+
+EXTRA = ("accelerate", "peft")
+"""Packages of the extra ``train``; only the first is needed for every run."""
+INSTALL = 'pip install "vol3d[train]"'
 
 
 def train(
@@ -29,6 +35,7 @@ def train(
     from vol3d.config import find_config
     from vol3d.export import check_output_dir
 
+    check_extra()
     folder = check_output_dir(output)
     find_config(config)
     level = logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
@@ -37,3 +44,20 @@ def train(
     from vol3d.train.run import train_from_config
 
     train_from_config(config, list(overrides or ()), folder)
+
+
+def check_extra() -> None:
+    """Nothing, if what every training run needs is installed.
+
+    Raises:
+        ConfigError: accelerate is not installed.
+    """
+    if find_spec(EXTRA[0]) is None:
+        raise ConfigError(
+            explain(
+                expected=f"the package {EXTRA[0]}",
+                got="an installation without it",
+                where="vol3d train",
+                remedy=f"Run {INSTALL}.",
+            )
+        )

@@ -27,7 +27,8 @@ class PhantomCollator:
         report_probability: How often one of them is the report prompt.
         noise_hu: Standard deviation of added noise.
         shift_hu: Largest added constant.
-        seed: Seed of questions, order and noise.
+        seed: Seed of questions, order and noise; the draws of a batch depend on it, the
+            samples and their visits alone, not on which worker process makes the batch.
     """
 
     processor: Any
@@ -37,14 +38,12 @@ class PhantomCollator:
     shift_hu: float
     seed: int
 
-    def __post_init__(self) -> None:
-        self._rng = random.Random(self.seed)
-
     def __call__(self, samples: Sequence[PhantomSample]) -> dict[str, torch.Tensor]:
         """Model inputs with ``patch_targets`` and, if questions are asked, ``labels``."""
+        rngs = [random.Random(f"{self.seed}/{s.seed}/{s.visit}") for s in samples]
         volumes = [
-            jitter(s.prepared, self._rng, noise_hu=self.noise_hu, shift_hu=self.shift_hu)
-            for s in samples
+            jitter(s.prepared, rng, noise_hu=self.noise_hu, shift_hu=self.shift_hu)
+            for s, rng in zip(samples, rngs, strict=True)
         ]
         targets = torch.cat([sample.patch_targets for sample in samples])
         if self.questions_per_volume == 0:
@@ -53,18 +52,18 @@ class PhantomCollator:
         texts: list[str] = []
         slots: list[int] = []
         for number, sample in enumerate(samples):
-            for question, answer in self._dialogue(sample):
+            for question, answer in self._dialogue(sample, rngs[number]):
                 texts.append(self.processor.build_prompt(question) + self._closed(answer))
                 slots.append(number)
         batch = self.processor(texts, volumes, volume_slots=slots)
         labels = answer_labels(batch["input_ids"], batch["attention_mask"], self._assistant_id())
         return {**batch, "labels": labels, "patch_targets": targets}
 
-    def _dialogue(self, sample: PhantomSample) -> list[tuple[str, str]]:
-        questions = questions_for(sample.facts, self._rng)
-        self._rng.shuffle(questions)
+    def _dialogue(self, sample: PhantomSample, rng: random.Random) -> list[tuple[str, str]]:
+        questions = questions_for(sample.facts, rng)
+        rng.shuffle(questions)
         pairs = [(q.text, q.answer) for q in questions]
-        if self._rng.random() < self.report_probability:
+        if rng.random() < self.report_probability:
             pairs.insert(0, (REPORT_PROMPT, findings_text(sample.facts)))
         return pairs[: self.questions_per_volume]
 

@@ -7,16 +7,13 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from vol3d.data.seeds import BENCH_SEEDS_START
 from vol3d.errors import ConfigError, explain
 from vol3d.measure.case import measure_case
 from vol3d.measure.facts import LESION_ORGANS, CaseFacts
 from vol3d.phantom import ORGAN_NAMES, Phantom, PhantomConfig, make_phantom
 from vol3d.report.sentences import findings_text, findings_vocabulary
 from vol3d.vqa import QUESTION_KINDS, Question, grammar_texts, questions_for
-
-TRAIN_SEEDS_START = 0
-BENCH_SEEDS_START = 10_000_000
-"""Training uses seeds below this one; the benchmark walks upwards from it."""
 
 _DEFAULT = PhantomConfig()
 

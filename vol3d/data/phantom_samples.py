@@ -35,6 +35,9 @@ PATCH_CLASSES = (
 )
 """Names of the dense classes, in the order of ``patch_targets`` columns."""
 
+SAMPLE_VERSION = 1
+"""Raise this whenever phantoms, preparation or dense targets change; samples are then remade."""
+
 _LESION_FULL_AT = 0.1
 
 
@@ -47,12 +50,14 @@ class PhantomSample:
         patch_targets: (N, K) float32 in 0..1, columns as in :data:`PATCH_CLASSES`.
         facts: Measured facts of the case.
         seed: The phantom's seed.
+        visit: Place of the sample in the order of training; tells repeated visits apart.
     """
 
     prepared: PreparedVolume
     patch_targets: torch.Tensor
     facts: CaseFacts
     seed: int
+    visit: int = 0
 
 
 def make_sample(seed: int, spec: PreprocessSpec) -> PhantomSample:
@@ -116,6 +121,7 @@ def save_sample(sample: PhantomSample, path: Path) -> None:
         "slope": prepared.slope,
         "intercept": prepared.intercept,
         "modality": prepared.modality,
+        "pad_value": prepared.pad_value,
         "spec_sha256": prepared.spec_sha256,
         "seed": sample.seed,
     }
@@ -141,6 +147,7 @@ def load_sample(path: Path) -> PhantomSample:
         slope=header["slope"],
         intercept=header["intercept"],
         modality=header["modality"],
+        pad_value=header["pad_value"],
         spec_sha256=header["spec_sha256"],
     )
     return PhantomSample(
@@ -169,7 +176,7 @@ class PhantomSamples(Dataset[PhantomSample]):
     Args:
         seeds: One seed per item; a seed may occur many times (epochs in one pass).
         spec: Preprocessing spec of the model.
-        folder: Where samples are kept; files are named by seed and spec.
+        folder: Where samples are kept; files are named by seed, spec and the versions below.
     """
 
     def __init__(self, seeds: Sequence[int], spec: PreprocessSpec, folder: Path) -> None:
@@ -183,7 +190,7 @@ class PhantomSamples(Dataset[PhantomSample]):
 
     def __getitem__(self, index: int) -> PhantomSample:
         seed = self.seeds[index]
-        path = self.folder / f"{self.spec.sha256[:12]}-{seed:08d}.safetensors"
+        path = self.folder / f"v{SAMPLE_VERSION}-{self.spec.sha256[:12]}-{seed:08d}.safetensors"
         if not path.exists():
             save_sample(make_sample(seed, self.spec), path)
-        return load_sample(path)
+        return dataclasses.replace(load_sample(path), visit=index)

@@ -10,15 +10,22 @@ from typing import Any
 from vol3d.data.phantom_cases import BenchItem, make_case
 from vol3d.evaluate.statistics import Interval, clustered_interval
 from vol3d.infer.engine import Engine
+from vol3d.measure.facts import CaseFacts
 from vol3d.preprocess.pipeline import blank_like, prepare
+from vol3d.vqa import Question
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BenchAnswer:
-    """One question with the model's words about the scan and about its blanked copy."""
+    """One question with the model's words about the scan and about its blanked copy.
+
+    ``largest_mm`` is the longest axial diameter of the largest lesion in the organ that a
+    ``lesion_presence`` question asks about; ``None`` without one.
+    """
 
     seed: int
     kind: str
+    largest_mm: float | None
     answer: str
     said: str
     said_blank: str
@@ -56,7 +63,8 @@ def run_bench(
     by_seed = groupby(sorted(items, key=lambda item: item.seed), key=lambda item: item.seed)
     for number, (seed, group) in enumerate(by_seed, start=1):
         asked = list(group)
-        prepared = prepare(make_case(seed).phantom.volume, engine.spec)
+        case = make_case(seed)
+        prepared = prepare(case.phantom.volume, engine.spec)
         texts = [item.question.text for item in asked]
         told = []
         for view in (prepared, blank_like(prepared)):
@@ -66,6 +74,7 @@ def run_bench(
             BenchAnswer(
                 seed=seed,
                 kind=item.question.kind,
+                largest_mm=_largest_mm(case.facts, item.question),
                 answer=item.question.answer,
                 said=said,
                 said_blank=said_blank,
@@ -102,7 +111,24 @@ def summarise(answers: Sequence[BenchAnswer]) -> dict[str, Any]:
         "gain": _interval(gain),
         "intervals_disjoint": seen.is_disjoint_from(blank),
         "kinds": kinds,
+        "presence_by_size": _presence_by_size(answers),
     }
+
+
+def _largest_mm(facts: CaseFacts, question: Question) -> float | None:
+    lesions = facts.lesions_of(question.slots["organ"]) if "organ" in question.slots else ()
+    return max((lesion.longest_axial_diameter_mm for lesion in lesions), default=None)
+
+
+def _presence_by_size(answers: Sequence[BenchAnswer]) -> list[dict[str, float]]:
+    """Share of lesions found, by diameter; lesions of phantoms lie in these three ranges."""
+    rows = []
+    for low, high in ((0, 25), (25, 45), (45, 100)):
+        own = [a for a in answers if a.largest_mm is not None and low <= a.largest_mm < high]
+        if own:
+            found = _percent(sum(a.is_right for a in own) / len(own))
+            rows.append({"from_mm": low, "to_mm": high, "lesions": len(own), "found": found})
+    return rows
 
 
 def _percent(share: float) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers.generation.streamers import BaseStreamer
 
 from vol3d.errors import CheckpointError, ConfigError, explain
@@ -52,11 +53,14 @@ class _TextSink(BaseStreamer):
             return
         self._ids.extend(value.flatten().tolist())
         text = self._processor.tokenizer.decode(self._ids, skip_special_tokens=True)
+        if text.endswith("\N{REPLACEMENT CHARACTER}"):  # half of a character; wait for the rest
+            return
         self._on_text(text[self._told :])
         self._told = len(text)
 
     def end(self) -> None:
-        self._on_text("")
+        text = self._processor.tokenizer.decode(self._ids, skip_special_tokens=True)
+        self._on_text(text[self._told :])
 
 
 class Engine:
@@ -104,18 +108,13 @@ class Engine:
             CheckpointError: No such checkpoint, or files are missing.
             ConfigError: The device does not exist here.
         """
+        chosen = choose_device(device)
         folder = resolve_checkpoint(name_or_path, allow_download=allow_download)
         card = ModelCard.load(folder)
-        processor = Vol3dProcessor.from_pretrained(folder, local_files_only=True)
-        model = Vol3dForConditionalGeneration.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True
-        )
-        return cls(
-            model.to(choose_device(device)),
-            processor,
-            card,
-            weights_sha256=sha256_of(folder / "model.safetensors"),
-        )
+        digest = sha256_of(folder / "model.safetensors")
+        model, processor = _load_parts(folder)
+        _check_parts_fit(model, processor)
+        return cls(model.to(chosen), processor, card, weights_sha256=digest)
 
     @torch.inference_mode()
     def encode(self, prepared: PreparedVolume) -> EncodedVolume:
@@ -221,6 +220,60 @@ class Engine:
             streamer=sink,
         )
         return self.processor.decode_new(generated, ids)
+
+
+def _load_parts(folder: Path) -> tuple[Vol3dForConditionalGeneration, Vol3dProcessor]:
+    """Model and processor of a folder; every weight must be there and fit."""
+    try:
+        processor = Vol3dProcessor.from_pretrained(folder, local_files_only=True)
+        model, info = Vol3dForConditionalGeneration.from_pretrained(
+            folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
+        )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise _broken(folder, type(error).__name__) from error
+    wrong = {
+        kind: sorted(str(key) for key in info[kind])
+        for kind in ("missing_keys", "unexpected_keys", "mismatched_keys")
+        if info.get(kind)
+    }
+    if wrong:
+        found = "; ".join(f"{kind}: {len(keys)}, first {keys[0]}" for kind, keys in wrong.items())
+        raise _broken(folder, found)
+    return model, processor
+
+
+def _check_parts_fit(model: Vol3dForConditionalGeneration, processor: Vol3dProcessor) -> None:
+    """Raises unless the processor packs volumes the way the model was configured for."""
+    vision, connector = model.config.vision_config, model.config.connector_config
+    extractor = processor.feature_extractor
+    pairs = {
+        "patch (z, y, x)": (tuple(vision.patch_size_zyx), tuple(processor.spec.patch_zyx)),
+        "input channels": (vision.num_channels, processor.spec.num_channels),
+        "pool sizes": (tuple(connector.pool_sizes), tuple(extractor.pool_sizes)),
+        "tokens per volume": (connector.max_tokens, extractor.max_tokens_per_volume),
+        "volume token": (model.config.volume_token_id, processor.volume_token_id),
+    }
+    for name, (wanted, got) in pairs.items():
+        if wanted != got:
+            raise CheckpointError(
+                explain(
+                    expected=f"{wanted} as in the model's configuration",
+                    got=f"{got} in the processor",
+                    where=f"checkpoint, {name}",
+                    remedy="Use model and processor that were saved together.",
+                )
+            )
+
+
+def _broken(folder: Path, got: str) -> CheckpointError:
+    return CheckpointError(
+        explain(
+            expected="complete weights, configuration and processor that belong together",
+            got=got,
+            where=f"checkpoint {folder.name}",
+            remedy="Copy or train the checkpoint again; no weight is ever filled in at random.",
+        )
+    )
 
 
 def choose_device(device: str) -> torch.device:

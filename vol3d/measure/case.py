@@ -8,14 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from vol3d.errors import DataError, explain
+from vol3d.measure.body import body_mask
 from vol3d.measure.facts import (
     LESION_ORGANS,
-    Attenuation,
     CaseFacts,
     LesionFacts,
     MaskSource,
     OrganFacts,
     PointRAS,
+    is_side_named,
+    lesion_attenuation,
     organ_side,
 )
 from vol3d.volume import Grid, Volume
@@ -57,7 +59,8 @@ def measure_case(
             )
     table = _VoxelTable(volume, organs_zyx, lesions_zyx, max(organ_names, default=0))
     organs = {name: table.organ(label, name) for label, name in organ_names.items()}
-    midline = float(volume.grid.index_to_world_mm((np.array(volume.grid.shape_zyx) - 1) / 2)[0])
+    is_placed = all(is_side_named(name) for name in organ_names.values())
+    midline = None if is_placed or not table.lesion_ids.size else _midline_mm(volume)
     lesions = tuple(
         table.lesion(int(lesion), organ_names, organs, midline) for lesion in table.lesion_ids
     )
@@ -116,7 +119,7 @@ class _VoxelTable:
         lesion: int,
         organ_names: Mapping[int, str],
         organs: Mapping[str, OrganFacts],
-        midline_mm: float,
+        midline_mm: float | None,
     ) -> LesionFacts:
         """The facts of one lesion id; its organ is the label that most of its voxels carry."""
         zyx = np.argwhere(self.lesions == lesion)
@@ -135,21 +138,36 @@ class _VoxelTable:
         name = organ_names[label]
         mean = float(self.volume.voxels_zyx[where].astype(np.float64).mean())
         centroid = self._centroid(zyx.mean(axis=0))
+        organ_mean = organs[name].mean_intensity
         return LesionFacts(
             id=lesion,
             organ=name,
-            side=organ_side(name, centroid[0] - midline_mm),
-            attenuation=self._attenuation(mean, organs[name].mean_intensity),
+            side=organ_side(name, None if midline_mm is None else centroid[0] - midline_mm),
+            attenuation=(
+                None
+                if organ_mean is None or self.volume.unit != "HU"
+                else lesion_attenuation(mean, organ_mean)
+            ),
             volume_cm3=len(zyx) * self.volume.grid.voxel_volume_mm3 / 1000.0,
             longest_axial_diameter_mm=longest_axial_diameter_mm(zyx, self.volume.grid),
             mean_intensity=mean,
             centroid_ras_mm=centroid,
         )
 
-    def _attenuation(self, lesion: float, organ: float | None) -> Attenuation | None:
-        if organ is None or self.volume.unit != "HU":
-            return None
-        return "hypoattenuating" if lesion < organ else "hyperattenuating"
+
+def _midline_mm(volume: Volume) -> float | None:
+    """World x of the body's centre of mass; ``None`` where no body is found.
+
+    The middle of the field of view is no midline: patients and fields of view lie off-centre.
+    """
+    body = body_mask(volume)
+    if not body.any():
+        return None
+    centre = [
+        float(np.average(np.arange(n), weights=np.count_nonzero(body, axis=other)))
+        for n, other in zip(body.shape, ((1, 2), (0, 2), (0, 1)), strict=True)
+    ]
+    return float(volume.grid.index_to_world_mm(centre)[0])
 
 
 _PIXEL_EDGES = np.array([(0.5, 0.0), (-0.5, 0.0), (0.0, 0.5), (0.0, -0.5)])

@@ -19,6 +19,8 @@ LESION_ORGANS = ("liver", "spleen", "pancreas", "left kidney", "right kidney")
 NORMAL_SPLEEN_MAX_CM3 = 300.0
 ENLARGED_SPLEEN_MIN_CM3 = 450.0
 """Between the two bounds nothing is said about the spleen's size."""
+ATTENUATION_MARGIN_HU = 10.0
+"""Up to this difference from its organ a lesion is called neither dark nor bright."""
 
 
 class _Frozen(BaseModel):
@@ -43,8 +45,9 @@ class OrganFacts(_Frozen):
 class LesionFacts(_Frozen):
     """What a mask says about one lesion.
 
-    ``side`` is the patient's, and ``None`` for an unpaired organ. ``attenuation`` compares with
-    the rest of the organ and is ``None`` where nothing of it is left or the scan is not CT in HU.
+    ``side`` is the patient's, and ``None`` for an unpaired organ or where it is not known. ``attenuation`` compares with
+    the rest of the organ; it is ``None`` within 10 HU of it, where nothing of it is left, or where
+    the scan is not CT in HU.
     """
 
     id: int
@@ -116,18 +119,38 @@ def is_spleen_enlarged(facts: CaseFacts) -> bool | None:
     return None
 
 
-def organ_side(organ: str, offset_right_mm: float) -> Side | None:
+def lesion_attenuation(lesion_hu: float, organ_hu: float) -> Attenuation | None:
+    """How a lesion differs from the rest of its organ; ``None`` within ``ATTENUATION_MARGIN_HU``.
+
+    Args:
+        lesion_hu: Mean of the lesion.
+        organ_hu: Mean of the organ without its lesions.
+    """
+    difference = lesion_hu - organ_hu
+    if abs(difference) <= ATTENUATION_MARGIN_HU:
+        return None
+    return "hypoattenuating" if difference < 0 else "hyperattenuating"
+
+
+def is_side_named(organ: str) -> bool:
+    """Whether an organ's name says its side, or the organ has none: its place is not needed."""
+    words = set(organ.split())
+    return bool(words & {"left", "right"}) or not words & {"kidney", "kidneys"}
+
+
+def organ_side(organ: str, offset_right_mm: float | None) -> Side | None:
     """The patient's side of a lesion: from the organ's name, or from its place for ``kidney``.
 
     Args:
         organ: Such as ``left kidney``, ``kidneys`` or ``liver``.
-        offset_right_mm: World x of the lesion minus that of the body's midline.
+        offset_right_mm: World x of the lesion minus that of the body's midline; ``None`` where
+            the midline is not known.
     """
     words = organ.split()
     if "left" in words:
         return "left"
     if "right" in words:
         return "right"
-    if "kidney" in words or "kidneys" in words:
+    if offset_right_mm is not None and not is_side_named(organ):
         return "right" if offset_right_mm > 0 else "left"
     return None

@@ -18,8 +18,9 @@ from scipy import ndimage
 
 from vol3d.measure.body import BoolArray
 from vol3d.volume import Volume
+from vol3d.volume.dicom_codes import BODY_PART_REGIONS, BodyRegion
 
-Region = Literal["head", "neck", "chest", "abdomen", "pelvis", "extremity"]
+Region = BodyRegion
 SliceLabel = Region | Literal["unknown"]
 
 IN_PLANE_MM = 3.0
@@ -46,35 +47,6 @@ LONG_ABDOMEN_MM = 150.0
 ABDOMEN_SHARE = 0.5
 SHORTEST_REGION_MM = 10.0
 
-_HEADER_REGIONS: dict[str, Region] = {
-    "HEAD": "head",
-    "BRAIN": "head",
-    "SKULL": "head",
-    "HEADNECK": "head",
-    "NECK": "neck",
-    "CSPINE": "neck",
-    "CHEST": "chest",
-    "HEART": "chest",
-    "LUNG": "chest",
-    "ABDOMEN": "abdomen",
-    "ABDOMENPELVIS": "abdomen",
-    "LIVER": "abdomen",
-    "KIDNEY": "abdomen",
-    "PANCREAS": "abdomen",
-    "PELVIS": "pelvis",
-    "PROSTATE": "pelvis",
-    "HIP": "pelvis",
-    "EXTREMITY": "extremity",
-    "LEG": "extremity",
-    "KNEE": "extremity",
-    "ANKLE": "extremity",
-    "FOOT": "extremity",
-    "ARM": "extremity",
-    "SHOULDER": "extremity",
-    "ELBOW": "extremity",
-    "WRIST": "extremity",
-    "HAND": "extremity",
-}
 _VETO: frozenset[Region] = frozenset({"head", "neck", "extremity"})
 
 
@@ -118,7 +90,7 @@ def estimate_region(volume: Volume, body: BoolArray) -> RegionEstimate:
         body: ``body_mask(volume)``.
     """
     words = volume.acquisition.body_part_examined or ""
-    header = _HEADER_REGIONS.get("".join(letter for letter in words.upper() if letter.isalpha()))
+    header = BODY_PART_REGIONS.get("".join(letter for letter in words.upper() if letter.isalpha()))
     if volume.unit != "HU":
         return _from_header(volume, header)
     step = max(1, round(BETWEEN_SLICES_MM / volume.grid.spacing_zyx_mm[0]))

@@ -232,6 +232,10 @@ class Vol3dForConditionalGeneration(PreTrainedModel, GenerationMixin):
             inputs_embeds = self.get_input_embeddings()(input_ids)
             if volume_embeds is not None:
                 inputs_embeds = self._insert(inputs_embeds, input_ids, volume_embeds)
+        is_whole_prompt = position_ids is None and past_key_values is None
+        if is_whole_prompt and attention_mask is not None and attention_mask.ndim == 2:
+            # left padding must not shift absolute positions
+            position_ids = (attention_mask.long().cumsum(-1) - 1).clamp_min(0)
         out = self.language_model(
             inputs_embeds=inputs_embeds,
             attention_mask=attention_mask,

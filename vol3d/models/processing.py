@@ -45,13 +45,13 @@ class Vol3dFeatureExtractor(FeatureExtractionMixin):
 
     def __init__(
         self,
-        preprocess_spec: dict[str, Any] | None = None,
-        pool_sizes: Sequence[int] = (2, 3, 4),
-        max_tokens_per_volume: int = 400,
+        preprocess_spec: dict[str, Any],
+        pool_sizes: Sequence[int],
+        max_tokens_per_volume: int,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.preprocess_spec = preprocess_spec or PreprocessSpec().to_dict()
+        self.preprocess_spec = preprocess_spec
         self.pool_sizes = list(pool_sizes)
         self.max_tokens_per_volume = max_tokens_per_volume
 
@@ -166,7 +166,7 @@ class Vol3dProcessor(ProcessorMixin):
         *,
         volume_slots: Sequence[int] | None = None,
         max_length: int | None = None,
-        **_: Any,
+        return_tensors: str = "pt",
     ) -> BatchFeature:
         """Left-padded ``input_ids`` and ``attention_mask`` (B, L) with the packed volumes.
 
@@ -175,12 +175,23 @@ class Vol3dProcessor(ProcessorMixin):
             volumes: Prepared volumes, in the order of the placeholders.
             volume_slots: For each placeholder in reading order the volume it shows, so that many
                 prompts may share one volume; every volume once and in order when None.
-            max_length: Longest prompt in tokens. Text at the end may be cut, a volume never.
+            max_length: Longest prompt in tokens; a longer one is an error, because a cut would
+                lose part of a volume, of the question, or the mark where the answer begins.
+            return_tensors: Only ``pt``.
 
         Raises:
-            ConfigError: Placeholders and volumes do not match, or the cut would hit a volume.
+            ConfigError: Placeholders and volumes do not match, or a prompt is too long.
             DataError: A volume was prepared with another spec or exceeds its token budget.
         """
+        if return_tensors != "pt":
+            raise ConfigError(
+                explain(
+                    expected="return_tensors='pt'",
+                    got=repr(return_tensors),
+                    where="Vol3dProcessor",
+                    remedy="vol3d packs torch tensors only.",
+                )
+            )
         prompts = [text] if isinstance(text, str) else list(text)
         volumes = list(volumes or [])
         num_slots = sum(prompt.count(VOLUME_TOKEN) for prompt in prompts)
@@ -200,7 +211,7 @@ class Vol3dProcessor(ProcessorMixin):
         encoded = [
             self.tokenizer(prompt, add_special_tokens=False).input_ids for prompt in expanded
         ]
-        encoded = [self._cut(ids, row, max_length) for row, ids in enumerate(encoded)]
+        self._check_lengths(encoded, max_length)
         padded = self.tokenizer.pad(
             {"input_ids": encoded}, padding_side="left", return_tensors="pt"
         )
@@ -217,19 +228,18 @@ class Vol3dProcessor(ProcessorMixin):
         first, *rest = prompt.split(VOLUME_TOKEN)
         return first + "".join(VOLUME_TOKEN * num_tokens[next(queue)] + part for part in rest)
 
-    def _cut(self, ids: list[int], row: int, max_length: int | None) -> list[int]:
-        if max_length is None or len(ids) <= max_length:
-            return ids
-        if self.volume_token_id in ids[max_length:]:
-            raise ConfigError(
-                explain(
-                    expected=f"all visual tokens within max_length {max_length}",
-                    got=f"{len(ids)} tokens with a volume beyond the limit",
-                    where=f"prompt {row}",
-                    remedy="Raise max_length or put the volume first; volumes are never cut.",
+    def _check_lengths(self, encoded: list[list[int]], max_length: int | None) -> None:
+        for row, ids in enumerate(encoded):
+            if max_length is not None and len(ids) > max_length:
+                visual = ids.count(self.volume_token_id)
+                raise ConfigError(
+                    explain(
+                        expected=f"at most max_length {max_length} tokens",
+                        got=f"{len(ids)} tokens, {visual} of them visual",
+                        where=f"prompt {row}",
+                        remedy="Raise max_length or shorten the text; prompts are never cut.",
+                    )
                 )
-            )
-        return ids[:max_length]
 
     def decode_new(self, generated: torch.Tensor, input_ids: torch.Tensor) -> list[str]:
         """Text that was generated after each prompt, special tokens removed."""

@@ -103,6 +103,7 @@ class Vit3d(PreTrainedModel):
         tokens = tokens + self.modality_embedding(volume_modality)[patch_volume]
         if self.position is not None:
             tokens = tokens + self.position(patch_position_mm, patch_fraction)
+        assert bool((patch_volume.diff() >= 0).all()), "patches must be sorted by volume"
         counts = torch.bincount(patch_volume, minlength=len(volume_shapes_zyx))
         cu_seqlens = torch.nn.functional.pad(counts.cumsum(0), (1, 0))
         rotary = rotary_angles(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from vol3d.data.seeds import BENCH_SEEDS_START
+from vol3d.errors import ConfigError, explain
 from vol3d.preprocess.spec import PreprocessSpec
 
 
@@ -48,6 +50,18 @@ class PhantomDataConfig:
     num_workers: int = 1
     noise_hu: float = 8.0
     shift_hu: float = 6.0
+
+    def __post_init__(self) -> None:
+        last = self.first_seed + self.num_cases - 1
+        if self.num_cases < 1 or self.first_seed < 0 or last >= BENCH_SEEDS_START:
+            raise ConfigError(
+                explain(
+                    expected=f"at least one seed, all from 0 to {BENCH_SEEDS_START - 1}",
+                    got=f"{self.first_seed} to {last}",
+                    where="data.first_seed, data.num_cases",
+                    remedy="Seeds from there on belong to the held-out benchmark.",
+                )
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

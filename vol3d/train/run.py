@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from transformers import (
+    AutoConfig,
     Trainer,
     TrainerCallback,
     TrainerControl,
@@ -25,11 +26,14 @@ from vol3d.config import config_to_yaml, load_config
 from vol3d.data.collate import REPORT_PROMPT, PhantomCollator
 from vol3d.data.phantom_cases import training_texts
 from vol3d.data.phantom_samples import PATCH_CLASSES, PhantomSamples
+from vol3d.errors import ConfigError, explain
 from vol3d.models import (
     Vol3dConfig,
+    Vol3dConnectorConfig,
     Vol3dFeatureExtractor,
     Vol3dForConditionalGeneration,
     Vol3dProcessor,
+    Vol3dVisionConfig,
 )
 from vol3d.models.card import ModelCard
 from vol3d.models.tokenizer import train_tokenizer
@@ -76,11 +80,11 @@ def build_processor(config: TrainConfig) -> Vol3dProcessor:
     tokenizer = train_tokenizer(
         [*training_texts(), REPORT_PROMPT], vocab_size=config.model.vocab_size
     )
-    connector = config.model.connector
+    connector = Vol3dConnectorConfig(**config.model.connector)
     extractor = Vol3dFeatureExtractor(
         config.preprocess.to_dict(),
-        pool_sizes=connector.get("pool_sizes", (2, 3, 4)),
-        max_tokens_per_volume=connector.get("max_tokens", 400),
+        pool_sizes=connector.pool_sizes,
+        max_tokens_per_volume=connector.max_tokens,
     )
     return Vol3dProcessor(extractor, tokenizer)
 
@@ -88,6 +92,10 @@ def build_processor(config: TrainConfig) -> Vol3dProcessor:
 def build_model(config: TrainConfig, processor: Vol3dProcessor) -> Vol3dForConditionalGeneration:
     """A freshly initialised model that fits the processor."""
     tokenizer = processor.tokenizer
+    model_type = config.model.text.get("model_type", "llama")
+    _check_keys("vision", config.model.vision, Vol3dVisionConfig())
+    _check_keys("connector", config.model.connector, Vol3dConnectorConfig())
+    _check_keys("text", config.model.text, AutoConfig.for_model(model_type))
     return Vol3dForConditionalGeneration(
         Vol3dConfig(
             vision_config={
@@ -114,6 +122,20 @@ def build_model(config: TrainConfig, processor: Vol3dProcessor) -> Vol3dForCondi
     )
 
 
+def _check_keys(section: str, given: dict[str, Any], known: Any) -> None:
+    """Raises for a key that the configuration class does not have; it would be ignored."""
+    unknown = sorted(set(given) - set(known.to_dict()) - {"model_type"})
+    if unknown:
+        raise ConfigError(
+            explain(
+                expected=f"fields of {type(known).__name__}",
+                got=", ".join(unknown),
+                where=f"model.{section}",
+                remedy="Check the spelling; unknown fields are never ignored.",
+            )
+        )
+
+
 def save_checkpoint(
     model: Vol3dForConditionalGeneration,
     processor: Vol3dProcessor,
@@ -125,12 +147,17 @@ def save_checkpoint(
     """Writes weights (float16 safetensors), processor and card facts to ``folder``."""
     model.half().save_pretrained(folder)
     processor.save_pretrained(folder)
+    spacing = config.preprocess.spacings_zyx_mm[0]
+    pz, py, px = (n * mm for n, mm in zip(config.preprocess.patch_zyx, spacing, strict=True))
     stage_steps = {stage.kind: stage.num_steps for stage in config.stages}
     ModelCard(
         name=config.name,
         trained_on=f"{config.data.num_cases} procedural abdominal CT phantoms (no patient data)",
         question_grammar="phantom-v1",
         report_prompt=REPORT_PROMPT,
+        patch_size_zyx_mm=(pz, py, px),
+        max_patches=config.preprocess.max_patches,
+        max_visual_tokens=processor.feature_extractor.max_tokens_per_volume,
         vol3d_version=__version__,
         training={"minutes": round(minutes, 1), "steps": stage_steps, "seed": config.seed},
     ).save(folder)

@@ -73,3 +73,22 @@ def _check(
             f"patch_embed: shapes_zyx {shapes_zyx.tolist()} with patch {patch.tolist()}; expected "
             "multiples of the patch. Pad the volumes first."
         )
+    if len(patch_volume) == 0:
+        return
+    if int(patch_volume.min()) < 0 or int(patch_volume.max()) >= len(shapes_zyx):
+        raise ValueError(
+            f"patch_embed: patch_volume runs from {int(patch_volume.min())} to "
+            f"{int(patch_volume.max())}; expected volume numbers 0..{len(shapes_zyx) - 1}."
+        )
+    grid_N3 = torch.div(shapes_zyx, patch, rounding_mode="floor")[patch_volume]
+    outside = (patch_index_zyx < 0) | (patch_index_zyx >= grid_N3)
+    if bool(outside.any()):
+        row = int(outside.any(dim=1).nonzero()[0])
+        raise ValueError(
+            f"patch_embed: patch {row} has grid index {patch_index_zyx[row].tolist()}; expected "
+            f"an index inside the grid {grid_N3[row].tolist()} of its volume."
+        )
+    if bool((windows[..., 0] >= windows[..., 1]).any()):
+        raise ValueError(
+            f"patch_embed: windows {windows.tolist()}; expected lower < upper in every channel."
+        )

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer
 import yaml
 
+from vol3d.cli import doctor, main
 from vol3d.cli.doctor import check_scan
 from vol3d.errors import CheckpointError
 from vol3d.infer import Vol3d
@@ -117,6 +119,101 @@ def test_unexpected_error_is_one_message_without_a_traceback(
     assert quiet.err.startswith("vol3d: RuntimeError: out of memory\n")
     assert "Traceback" not in quiet.err
     assert "Traceback" in cli("report", scan, "-o", tmp_path / "out", "--verbose").err
+
+
+def _commands(group: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Every command of the program, as its words."""
+    found: list[tuple[str, ...]] = []
+    for name, command in group.commands.items():
+        is_group = hasattr(command, "commands")
+        found += _commands(command, (*path, name)) if is_group else [(*path, name)]
+    return found
+
+
+MODEL_CHECK = doctor.Check(subject="model", verdict="ok", found="not looked at")
+COMMANDS = _commands(typer.main.get_command(main.app))
+
+
+def test_commands_are_found() -> None:
+    assert {("report",), ("info",), ("doctor",), ("config", "show")} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_can_be_quiet_and_verbose(cli: Cli, command: tuple[str, ...]) -> None:
+    text = cli(*command, "--help").out
+    assert "--quiet" in text
+    assert "--verbose" in text
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_wrong_usage_has_no_traceback(cli: Cli, command: tuple[str, ...]) -> None:
+    for arguments in (["--none"], ["one", "two", "three", "four", "--modality", "pet"]):
+        result = cli(*command, *arguments, "--verbose")
+        assert result.code == 2
+        assert result.err.startswith("vol3d: ")
+        assert "--verbose" not in result.err
+
+
+def test_question_of_unusable_choices_has_no_traceback(cli: Cli, scan: Path) -> None:
+    result = cli("ask", scan, SPLEEN, "--choices", "yes", "-v")
+    assert result.code == 2
+    assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize("option", ["--verbose", "-v", "-qv", "-vo"])
+def test_verbose_failure_has_a_traceback_and_the_message_but_no_hint(
+    cli: Cli, scan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    def fail(*args: object, **kwargs: object) -> Vol3d:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(Vol3d, "from_pretrained", fail)
+    given = [option, tmp_path] if option == "-vo" else [option, "-o", tmp_path]
+    result = cli("report", scan, *given)
+    assert "Traceback" in result.err
+    assert result.err.endswith("vol3d: RuntimeError: out of memory\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "step"),
+    [
+        (["info", "x.nii"], "vol3d.volume.inspect_path"),
+        (["doctor"], "vol3d.infer.recorder.versions"),
+        (["config", "show", "x"], "vol3d.config.read_mapping"),
+    ],
+)
+def test_hint_of_a_failure_works(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, arguments: list[str], step: str
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("disk on fire")
+
+    monkeypatch.setattr(step, fail)
+    monkeypatch.setattr("vol3d.cli.doctor.check_model", lambda model: (MODEL_CHECK, None))
+    assert "Run again with --verbose" in cli(*arguments).err
+    again = cli(*arguments, "--verbose")
+    assert "Traceback" in again.err
+    assert "Run again" not in again.err
+
+
+def test_quiet_info_answers_with_its_exit_code(cli: Cli, scan: Path, tmp_path: Path) -> None:
+    result = cli("info", scan, "--quiet")
+    assert (result.code, result.out, result.err) == (0, "", "")
+    assert cli("info", tmp_path / "none.nii", "-q").code == 3
+
+
+def test_quiet_validate_answers_with_its_exit_code(cli: Cli) -> None:
+    result = cli("config", "validate", "train/embedded", "--quiet")
+    assert (result.code, result.out, result.err) == (0, "", "")
+
+
+def test_quiet_doctor_prints_only_what_is_not_in_order(cli: Cli, mr_scan: Path) -> None:
+    result = cli("doctor", mr_scan, "--modality", "mr", "--quiet", "--model", "no/such/model")
+    assert result.code == 1
+    lines = result.out.splitlines()
+    assert lines[-1] == "Research use only, not for clinical use."
+    assert any(line.startswith("problem model") for line in lines)
+    assert not any(line.startswith("ok ") for line in lines)
 
 
 def test_interrupt_ends_with_130(
@@ -234,6 +331,22 @@ def test_train_passes_config_overrides_and_folder(
     result = cli("train", "train/embedded", "seed=1", "data.num_cases=8", "-o", out)
     assert result.code == 0, result.err
     assert seen == ["train/embedded", ["seed=1", "data.num_cases=8"], out]
+
+
+def test_train_without_its_extra_says_how_to_install_it(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vol3d.cli.train.find_spec", lambda name: None)
+    result = cli("train", "train/embedded", "-o", tmp_path / "run")
+    assert result.code == 2
+    assert result.err.startswith("vol3d: vol3d train: got an installation without it")
+    assert 'pip install "vol3d[train]"' in result.err
+
+
+def test_doctor_lists_the_training_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    remedies = {check.subject: check.remedy for check in doctor.check_optional()}
+    assert remedies["training (accelerate)"] == 'pip install "vol3d[train]"'
 
 
 def test_train_without_such_a_config_ends_with_2(cli: Cli, tmp_path: Path) -> None:

@@ -10,13 +10,12 @@ import pytest
 import torch
 
 from vol3d.data.phantom_cases import (
-    BENCH_SEEDS_START,
-    TRAIN_SEEDS_START,
     BenchItem,
     balanced_bench,
     make_case,
     training_texts,
 )
+from vol3d.data.seeds import BENCH_SEEDS_START, TRAIN_SEEDS_START
 from vol3d.errors import ConfigError
 from vol3d.phantom import ORGAN_NAMES, PhantomConfig
 from vol3d.report.sentences import findings_of, parse_findings

@@ -91,6 +91,24 @@ def test_lesion_brighter_than_its_organ_is_hyperattenuating() -> None:
     assert measured(organs, lesions, voxels).lesions[0].attenuation == "hyperattenuating"
 
 
+@pytest.mark.parametrize(
+    ("lesion_hu", "expected"),
+    [
+        (89, "hypoattenuating"),
+        (90, None),
+        (100, None),
+        (110, None),
+        (111, "hyperattenuating"),
+    ],
+)
+def test_lesion_within_10_hu_of_its_organ_is_neither_dark_nor_bright(
+    lesion_hu: int, expected: str | None
+) -> None:
+    organs, lesions, voxels = block()
+    voxels[lesions > 0] = lesion_hu
+    assert measured(organs, lesions, voxels).lesions[0].attenuation == expected
+
+
 def test_attenuation_is_never_said_of_mr() -> None:
     assert measured(*block(), modality="MR").lesions[0].attenuation is None
 
@@ -105,11 +123,27 @@ def test_lesion_side_is_that_of_its_kidney_and_swaps_with_it() -> None:
 
 @pytest.mark.parametrize(("x", "side"), [(1, "left"), (6, "right")])
 def test_side_of_an_unnamed_kidney_is_where_it_lies_in_the_patient(x: int, side: str) -> None:
-    organs, lesions, voxels = (np.zeros_like(a) for a in block())
+    assert side_of_kidney_lesion(x, body=slice(0, 8)) == side
+
+
+@pytest.mark.parametrize(("x", "side"), [(17, "left"), (22, "right")])
+def test_side_counts_from_the_body_not_from_the_field_of_view(x: int, side: str) -> None:
+    assert side_of_kidney_lesion(x, body=slice(16, 24)) == side
+
+
+def test_side_of_an_unnamed_kidney_is_not_guessed_without_a_body() -> None:
+    assert side_of_kidney_lesion(1, body=slice(0, 0)) is None
+
+
+def side_of_kidney_lesion(x: int, *, body: slice) -> str | None:
+    """The side of a lesion at column x of a field of view of 24 columns, 3 mm each."""
+    organs, lesions = np.zeros((8, 8, 24), np.uint8), np.zeros((8, 8, 24), np.uint8)
+    voxels = np.full((8, 8, 24), -1000, np.int16)
+    voxels[:, :, body] = 40
     organs[3:5, 3:5, x], lesions[3:5, 3:5, x] = 5, 1
-    volume = Volume.from_array(voxels, grid((8, 8, 8), (2.0, 3.0, 5.0)), modality="CT", unit="HU")
+    volume = Volume.from_array(voxels, grid((8, 8, 24), (3.0, 3.0, 5.0)), modality="CT", unit="HU")
     facts = measure_case(volume, organs, lesions, organ_names={5: "kidneys"})
-    assert facts.lesions[0].side == side
+    return facts.lesions[0].side
 
 
 def test_lesion_outside_of_every_named_organ_is_refused() -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from vol3d.measure.body import body_mask
-from vol3d.measure.region import RegionEstimate, estimate_region
+from vol3d.measure.region import Region, RegionEstimate, estimate_region
 from vol3d.phantom import make_phantom
 from vol3d.volume import Acquisition, Grid, Volume, read_volume
+from vol3d.volume.dicom_codes import BODY_PART_REGIONS, BODY_PARTS
 
 
 def region_of(volume: Volume) -> RegionEstimate:
@@ -52,6 +54,25 @@ def test_header_of_a_head_vetoes_an_abdomen() -> None:
     estimate = region_of(volume)
     assert not estimate.is_abdomen
     assert estimate.regions == ("head",)
+
+
+@pytest.mark.parametrize("part", ["THIGH", "FEMUR", "ORBIT", "SINUS", "CAROTID"])
+def test_header_of_any_part_far_from_it_vetoes_an_abdomen(part: str) -> None:
+    phantom = make_phantom(0).volume
+    volume = dataclasses.replace(phantom, acquisition=Acquisition(body_part_examined=part))
+    assert not region_of(volume).is_abdomen
+
+
+def test_every_known_body_part_has_its_region_or_none_on_purpose() -> None:
+    in_several = {
+        *("AORTA", "CHESTABDOMEN", "CHESTABDPELVIS", "NECKCHEST", "NECKCHESTABDOMEN"),
+        *("NECKCHESTABDPELV", "PARTIALBODY", "WHOLEBODY", "SPINE", "TSPINE", "TLSPINE", "LSPINE"),
+        *("LSSPINE", "CTSPINE"),
+    }
+    assert {part for part, region in BODY_PART_REGIONS.items() if region is None} == in_several
+    assert BODY_PARTS == set(BODY_PART_REGIONS)
+    regions = {region for region in BODY_PART_REGIONS.values() if region is not None}
+    assert regions == set(get_args(Region))
 
 
 def test_even_water_phantom_is_unknown() -> None:

@@ -25,7 +25,10 @@ SPEC = PreprocessSpec(patch_zyx=(4, 4, 4), spacings_zyx_mm=((6.0, 6.0, 6.0),))
 @pytest.fixture(scope="session")
 def processor() -> Vol3dProcessor:
     tokenizer = train_tokenizer(["Is there a lesion in the liver? yes no 12 mm"] * 3)
-    return Vol3dProcessor(Vol3dFeatureExtractor(SPEC.to_dict(), pool_sizes=(2, 3)), tokenizer)
+    return Vol3dProcessor(
+        Vol3dFeatureExtractor(SPEC.to_dict(), pool_sizes=(2, 3), max_tokens_per_volume=400),
+        tokenizer,
+    )
 
 
 def build_model(processor: Vol3dProcessor, **text: object) -> Vol3dForConditionalGeneration:
@@ -57,6 +60,11 @@ def build_model(processor: Vol3dProcessor, **text: object) -> Vol3dForConditiona
         volume_token_id=processor.volume_token_id,
     )
     return Vol3dForConditionalGeneration(config).eval()
+
+
+@pytest.fixture(name="build_model")
+def build_model_fixture() -> Callable[..., Vol3dForConditionalGeneration]:
+    return build_model
 
 
 @pytest.fixture
