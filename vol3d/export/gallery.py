@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,11 +35,15 @@ _GAP_PX = 16
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Figure:
-    """One picture of the page: PNG bytes, what is under it, and what is said instead of it."""
+    """One picture of the page: PNG bytes, what is under it, and what is said instead of it.
+
+    ``geometry`` says how the plane differs from one along the patient's axes; empty if it does not.
+    """
 
     png: bytes
     caption: str
     window: str
+    geometry: str
     alternative: str
 
     @property
@@ -66,8 +71,16 @@ def draw_figures(volume: Volume, body: BoolArray) -> tuple[Figure, ...]:
     return tuple(_figure(view, chosen, px_per_mm=px_per_mm) for view, chosen in views)
 
 
-def draw_preview(volume: Volume, body: BoolArray) -> bytes:
-    """PNG bytes of the three planes through the body's centre, side by side at one scale."""
+def draw_preview(
+    volume: Volume, body: BoolArray, *, text_chunks: Mapping[str, str] | None = None
+) -> bytes:
+    """PNG bytes of the three planes through the body's centre, side by side at one scale.
+
+    Args:
+        volume: The scan.
+        body: bool (z, y, x) on the scan's grid; may be empty.
+        text_chunks: Names and texts that the file carries beside the disclaimer.
+    """
     window = choose_window(volume, body)
     centre = body_centre_zyx(body)
     views = [cut(volume, plane, index) for plane, index in zip(PLANES, centre, strict=True)]
@@ -82,7 +95,7 @@ def draw_preview(volume: Volume, body: BoolArray) -> bytes:
         )
         for view in views
     ]
-    return _to_png(_compose(tiles, views, window, volume))
+    return _to_png(_compose(tiles, views, window, volume), text_chunks)
 
 
 def _compose(
@@ -102,7 +115,10 @@ def _compose(
     for tile, view in zip(tiles, views, strict=True):
         sheet.paste(tile.convert("RGB"), (left, head))
         font = ImageFont.load_default(14)
-        draw.text((left, head + tile.height + 8), view.caption, "#1f2937", font)
+        top = head + tile.height + 8
+        draw.text((left, top), view.caption, "#1f2937", font)
+        note, small = view.geometry.replace("; ", "\n"), ImageFont.load_default(12)
+        draw.multiline_text((left, top + 18), note, "#b45309", small, spacing=1)
         left += tile.width + _GAP_PX
     line = f"Window: {window.label}.  R right, L left, A front, P back, S head, I feet."
     draw.text((_GAP_PX, sheet.height - 28), line, "#4b5563", ImageFont.load_default(14))
@@ -115,6 +131,7 @@ def _figure(view: Slice, window: Window, *, px_per_mm: float) -> Figure:
         png=_to_png(draw_tile(view, window, px_per_mm=px_per_mm)),
         caption=view.caption,
         window=window.label,
+        geometry=view.geometry,
         alternative=f"{view.caption}; {left} is on the picture's left, {top} at its top",
     )
 
@@ -146,10 +163,12 @@ def _longest_mm(views: list[Slice]) -> float:
     return max(max(view.height_mm, view.width_mm) for view in views)
 
 
-def _to_png(picture: Image.Image) -> bytes:
-    """PNG bytes; the disclaimer is also in the file's text chunk."""
+def _to_png(picture: Image.Image, text_chunks: Mapping[str, str] | None = None) -> bytes:
+    """PNG bytes; the disclaimer and ``text_chunks`` are also in the file's text chunks."""
     info = PngImagePlugin.PngInfo()
     info.add_text("Description", DISCLAIMER)
+    for name, text in (text_chunks or {}).items():
+        info.add_text(name, text)
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG", optimize=True, pnginfo=info)
     return buffer.getvalue()

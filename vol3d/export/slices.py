@@ -1,11 +1,16 @@
-"""Pictures of a scan in the radiological convention, true to scale in millimetres.
+"""Pictures of a scan's stored planes in the radiological convention, in millimetres.
 
 The patient's right is on the picture's left (axial, coronal), the front is up in axial pictures and
 on the left in sagittal ones, and the head is up in coronal and sagittal pictures.
+
+Planes are neither turned nor rectified. Those of an oblique scan lie at an angle to the patient's
+axes, and those of a sheared one are not rectangles; ``geometry_note`` says so under each picture.
+All others are true to scale.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from vol3d.volume import Volume
+from vol3d.volume import Grid, Modality, Volume
 
 PlaneName = Literal["axial", "coronal", "sagittal"]
 BoolArray = npt.NDArray[np.bool_]
@@ -21,6 +26,8 @@ BoolArray = npt.NDArray[np.bool_]
 PLANES: tuple[PlaneName, ...] = ("axial", "coronal", "sagittal")
 MARGIN_PX = 30
 BAR_THICKNESS_PX = 4
+OBLIQUE_DEG = 3.0
+SHEARED_COSINE = 0.02
 _BAR_LENGTHS_MM = (1, 2, 5, 10, 20, 50, 100, 200)
 _BACKGROUND = 10
 _INK = 235
@@ -58,6 +65,7 @@ class Slice:
         column_mm: Width of one column.
         letters: Patient directions at the picture's left, right, top and bottom.
         caption: Plane, number of the slice counted from feet, back or left, and its position.
+        geometry: ``geometry_note`` of the scan; empty for a plane that is true to scale.
     """
 
     values: npt.NDArray[np.generic]
@@ -65,6 +73,7 @@ class Slice:
     column_mm: float
     letters: tuple[str, str, str, str]
     caption: str
+    geometry: str = ""
 
     @property
     def height_mm(self) -> float:
@@ -121,7 +130,25 @@ def cut(volume: Volume, plane: PlaneName, index: int) -> Slice:
         column_mm=column_mm,
         letters=_LETTERS[plane],
         caption=f"{plane} {index + 1}/{count}, {_position(volume, plane, index)}",
+        geometry=geometry_note(volume.grid, modality=volume.modality),
     )
+
+
+def geometry_note(grid: Grid, *, modality: Modality) -> str:
+    """How the stored planes differ from planes along the patient's axes; empty if hardly at all.
+
+    Args:
+        grid: Of the scan; oblique beyond ``OBLIQUE_DEG``, sheared beyond ``SHEARED_COSINE``.
+        modality: A sheared CT comes from a tilted gantry.
+    """
+    parts, lean_deg = [], 0.0
+    if grid.shear > SHEARED_COSINE:
+        lean_deg = math.degrees(math.asin(min(1.0, grid.shear)))
+        cause = "tilted gantry" if modality == "CT" else "sheared stack"
+        parts.append(f"{cause}, not rectified ({lean_deg:.1f} deg)")
+    if grid.obliquity_deg > lean_deg + OBLIQUE_DEG:
+        parts.append(f"planes turned {grid.obliquity_deg:.1f} deg from the patient axes")
+    return "; ".join(parts)
 
 
 def body_centre_zyx(body: BoolArray) -> tuple[int, int, int]:

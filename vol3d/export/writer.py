@@ -12,7 +12,8 @@ from vol3d.errors import ConfigError, explain
 from vol3d.export.gallery import draw_figures, draw_preview
 from vol3d.export.page import render_page
 from vol3d.export.slices import BoolArray
-from vol3d.report import Report, RunManifest
+from vol3d.report import Report, RunManifest, Section
+from vol3d.report.memory import peak_memory_mb
 from vol3d.volume import Volume
 
 TEXT_WIDTH = 96
@@ -81,22 +82,39 @@ def write_report(
         run=folder / "run.json",
     )
     start = time.perf_counter()
-    preview = draw_preview(volume, body)
+    preview = draw_preview(volume, body, text_chunks=dict(provenance(report, manifest)))
     page = render_page(report, draw_figures(volume, body), manifest)
     seconds = {**manifest.seconds_per_stage, "export": round(time.perf_counter() - start, 3)}
-    record = manifest.model_copy(update={"seconds_per_stage": seconds})
-    _write(files.text, render_text(report).encode())
+    _write(files.text, render_text(report, manifest).encode())
     _write(files.json, (report.model_dump_json(indent=2) + "\n").encode())
     _write(files.html, page.encode())
     _write(files.preview, preview)
+    memory_mb = max(manifest.peak_memory_mb, peak_memory_mb())
+    changes = {"seconds_per_stage": seconds, "peak_memory_mb": memory_mb}
+    record = manifest.model_copy(update=changes)
     _write(files.run, (record.model_dump_json(indent=2) + "\n").encode())
     return files
 
 
-def render_text(report: Report) -> str:
-    """The report as plain text, wrapped, with the disclaimer first and last."""
+def provenance(report: Report, manifest: RunManifest) -> tuple[tuple[str, str], ...]:
+    """What a report came from, as names and values; written into the text and the preview."""
+    model = report.model
+    return (
+        ("model", model.name),
+        ("weights_sha256", model.weights_sha256),
+        ("spec_sha256", model.spec_sha256),
+        ("input_sha256", manifest.input_sha256),
+        ("vol3d", manifest.versions.get("vol3d", "version not recorded")),
+        ("disclaimer", report.disclaimer),
+    )
+
+
+def render_text(report: Report, manifest: RunManifest) -> str:
+    """The report as plain text, wrapped, with its provenance and the disclaimer first and last."""
     blocks = [report.disclaimer]
-    for section in report.sections:
+    facts = [f"{name}: {value}" for name, value in provenance(report, manifest)[:-1]]
+    origin = Section(heading="Model and provenance", sentences=tuple(facts))
+    for section in (*report.sections, origin):
         lines = [section.heading, "-" * len(section.heading)]
         for sentence in section.sentences:
             lines.append(

@@ -1,17 +1,15 @@
-"""How a result was made: seconds per stage, memory, versions and hashes."""
+"""How a result was made: seconds per stage, versions and hashes."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import platform
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
-from pathlib import Path
 
 import numpy as np
 
@@ -22,7 +20,6 @@ AFFINE_STEP_MM = 1e-3
 _EDGE = 0.455
 """Where the steps of rounding end: between the short decimals that headers are written in."""
 PACKAGES = ("torch", "transformers", "monai", "numpy", "nibabel", "pydicom", "SimpleITK")
-_PROCESS_STATUS = Path("/proc/self/status")
 
 
 class StageClock:
@@ -43,20 +40,6 @@ class StageClock:
         finally:
             spent = time.perf_counter() - start
             self.seconds[name] = round(self.seconds.get(name, 0.0) + spent, 3)
-
-
-def peak_memory_mb() -> float:
-    """Largest resident set of this process so far, in MB (10^6 bytes).
-
-    Linux hands ``ru_maxrss`` down from the process that started this one, so the kernel's own
-    high-water mark of this process is read where there is one.
-    """
-    if _PROCESS_STATUS.is_file():
-        for line in _PROCESS_STATUS.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return round(int(line.split()[1]) * 1024 / 1e6, 1)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak * (1 if sys.platform == "darwin" else 1024) / 1e6, 1)
 
 
 def versions() -> dict[str, str]:
@@ -87,7 +70,7 @@ def input_sha256(volume: Volume) -> str:
     little = volume.voxels_zyx.dtype.newbyteorder("<")
     voxels = np.ascontiguousarray(volume.voxels_zyx, dtype=little)
     if voxels.dtype.kind == "f":
-        voxels = voxels + voxels.dtype.type(0)  # -0.0 is 0.0
+        voxels = np.where(voxels == 0, voxels.dtype.type(0), voxels)  # no -0.0
     digest = hashlib.sha256(f"{voxels.dtype.name} {voxels.shape}".encode())
     steps = np.floor(volume.grid.affine / AFFINE_STEP_MM + _EDGE)
     digest.update(steps.astype("<i8").tobytes())

@@ -13,20 +13,14 @@ from vol3d.infer.claims import list_candidates, why_withheld, withhold_candidate
 from vol3d.infer.describe import BoolArray, to_notes, write_sections
 from vol3d.infer.protocol import EngineLike
 from vol3d.infer.questions import check_choices, check_question, find_choice
-from vol3d.infer.recorder import (
-    StageClock,
-    input_sha256,
-    num_threads,
-    peak_memory_mb,
-    versions,
-)
+from vol3d.infer.recorder import StageClock, input_sha256, num_threads, versions
 from vol3d.infer.scans import Examined, examine
 from vol3d.report import Answer, Candidates, ModelInfo, Note, Report, RunManifest, Scan
+from vol3d.report.memory import peak_memory_mb
 from vol3d.report.schema import RefusedKind
 from vol3d.volume import Modality, Volume
 
 OnStage = Callable[[str], None]
-SEED = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -272,7 +266,7 @@ class Vol3d:
             spec_sha256=report.model.spec_sha256,
             series_uid_sha256=volume.acquisition.series_uid_sha256,
             input_sha256=digest,
-            seed=SEED,
+            seed=None,
             device=self._engine.device,
             num_threads=num_threads(),
             seconds_per_stage={"load": self._load_seconds, **clock.seconds},

@@ -204,9 +204,11 @@ class RunManifest(_Record):
     spec_sha256: str
     series_uid_sha256: str | None = Field(description="Null when the file has no series UID.")
     input_sha256: str = Field(description="Of the canonical voxels and their affine.")
-    seed: int
+    seed: int | None = Field(description="Null for greedy decoding: no randomness, no seed.")
     device: str
     num_threads: int
     seconds_per_stage: dict[str, float]
-    peak_memory_mb: float = Field(description="Largest resident set of the process.")
+    peak_memory_mb: float = Field(
+        description="Largest resident set of the process until the record was written."
+    )
     warnings: tuple[str, ...] = Field(description="Codes of all notes, in order of appearance.")

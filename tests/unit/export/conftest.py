@@ -41,15 +41,15 @@ def withheld_report(trunk_mr: Volume, fake_engine: Any) -> Report:
 @pytest.fixture
 def manifest() -> RunManifest:
     return RunManifest(
-        versions={"python": "3"},
+        versions={"python": "3", "vol3d": "0.9.9"},
         weights_sha256="f" * 64,
         spec_sha256="e" * 64,
         series_uid_sha256=None,
         input_sha256="d" * 64,
-        seed=0,
+        seed=None,
         device="cpu",
         num_threads=1,
         seconds_per_stage={"read": 0.5},
-        peak_memory_mb=100.0,
+        peak_memory_mb=1.0,
         warnings=(),
     )

@@ -11,7 +11,7 @@ from PIL import Image
 from vol3d.export import draw_figures, draw_preview
 from vol3d.export.gallery import SMALLEST_AIR_AREA_MM2
 from vol3d.report import DISCLAIMER
-from vol3d.volume import Volume
+from vol3d.volume import Grid, Volume
 
 
 def _body(volume: Volume) -> np.ndarray:
@@ -65,6 +65,24 @@ def test_preview_shows_the_liver_on_its_left(trunk_ct: Volume) -> None:
     columns = np.nonzero(is_liver)[1]
     assert len(columns) > 1000
     assert np.percentile(columns, 95) < axial.shape[1] / 2
+
+
+def test_note_on_oblique_planes_is_drawn_under_the_preview_and_on_every_figure() -> None:
+    angle = np.radians(20)
+    affine = np.eye(4)
+    affine[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    voxels = np.zeros((20, 20, 20), dtype=np.int16)
+    amber = []
+    for matrix in (np.eye(4), affine):
+        grid = Grid(shape_zyx=voxels.shape, affine=matrix)
+        volume = Volume.from_array(voxels, grid, modality="CT", unit="HU")
+        picture = Image.open(io.BytesIO(draw_preview(volume, voxels == 0))).convert("RGB")
+        foot = np.asarray(picture)[-64:].astype(int)
+        amber.append((foot[..., 0] - foot[..., 2] > 80).sum())
+    assert amber[0] == 0
+    assert amber[1] > 300
+    notes = {figure.geometry for figure in draw_figures(volume, voxels == 0)}
+    assert notes == {"planes turned 20.0 deg from the patient axes"}
 
 
 def test_disclaimer_is_drawn_into_the_preview(trunk_ct: Volume) -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 from vol3d.export.slices import (
     BAR_THICKNESS_PX,
     MARGIN_PX,
+    PLANES,
     SOFT_TISSUE,
     PlaneName,
     Window,
@@ -22,9 +23,10 @@ from vol3d.export.slices import (
     cut,
     draw_picture,
     draw_tile,
+    geometry_note,
     scale_bar_mm,
 )
-from vol3d.volume import Volume
+from vol3d.volume import Grid, Volume
 
 MakeVolume = Callable[..., Volume]
 SHAPE_ZYX = (3, 5, 7)
@@ -140,6 +142,42 @@ def test_letters_are_drawn_on_both_sides(volume_of: MakeVolume, letter: int) -> 
     middle = pixels[MARGIN_PX + 20 : -MARGIN_PX - 20]
     side = middle[:, :MARGIN_PX] if letter == 0 else middle[:, -MARGIN_PX:]
     assert side.max() > 200
+
+
+def _grid(turn_deg: float, lean_deg: float) -> Grid:
+    """A grid turned about the head-feet axis whose stacking leans to the front."""
+    turn, lean = np.radians(turn_deg), np.radians(lean_deg)
+    affine = np.eye(4)
+    rotation = [[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]]
+    affine[:3, :3] = np.array(rotation) @ np.diag([0.8, 0.8, 5.0])
+    affine[:3, 2] += affine[:3, 1] / 0.8 * 5.0 * np.tan(lean)
+    return Grid(shape_zyx=(4, 20, 20), affine=affine)
+
+
+@pytest.mark.parametrize(
+    ("turn_deg", "lean_deg", "note"),
+    [
+        (0, 0, ""),
+        (2.9, 0, ""),
+        (0, 1.0, ""),
+        (18.5, 0, "planes turned 18.5 deg from the patient axes"),
+        (0, 12, "tilted gantry, not rectified (12.0 deg)"),
+        (
+            25,
+            12,
+            "tilted gantry, not rectified (12.0 deg); planes turned 25.0 deg from the patient axes",
+        ),
+    ],
+)
+def test_oblique_and_sheared_planes_are_told(turn_deg: float, lean_deg: float, note: str) -> None:
+    grid = _grid(turn_deg, lean_deg)
+    assert geometry_note(grid, modality="CT") == note
+    volume = Volume.from_array(np.zeros(grid.shape_zyx, np.int16), grid, modality="CT", unit="HU")
+    assert {cut(volume, plane, 1).geometry for plane in PLANES} == {note}
+
+
+def test_sheared_mr_has_no_gantry() -> None:
+    assert geometry_note(_grid(0, 12), modality="MR") == "sheared stack, not rectified (12.0 deg)"
 
 
 def test_centre_is_that_of_the_body_not_of_the_volume() -> None:

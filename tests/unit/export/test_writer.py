@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from vol3d.errors import ConfigError
 from vol3d.export import check_output_dir, render_page, render_text, write_report
+from vol3d.export.gallery import Figure
 from vol3d.report import DISCLAIMER, Report, RunManifest
 from vol3d.volume import Volume
 
@@ -43,6 +45,51 @@ def test_run_record_gains_the_time_of_drawing(folder: Path) -> None:
     assert seconds["export"] > 0
 
 
+def test_text_ends_with_its_provenance(listed_report: Report, manifest: RunManifest) -> None:
+    last = render_text(listed_report, manifest).split("\n\n")[-2].splitlines()
+    assert last == [
+        "Model and provenance",
+        "--------------------",
+        "  model: fake",
+        f"  weights_sha256: {'f' * 64}",
+        f"  spec_sha256: {'e' * 64}",
+        f"  input_sha256: {'d' * 64}",
+        "  vol3d: 0.9.9",
+    ]
+
+
+def test_preview_carries_its_provenance(folder: Path) -> None:
+    with Image.open(folder / "preview.png") as picture:
+        chunks = picture.info
+    assert chunks["weights_sha256"] == "f" * 64
+    assert chunks["spec_sha256"] == "e" * 64
+    assert chunks["input_sha256"] == "d" * 64
+    assert chunks["disclaimer"] == DISCLAIMER
+
+
+def test_run_record_has_the_memory_of_drawing_too(folder: Path, manifest: RunManifest) -> None:
+    """The manifest was made with 1 MB before the pictures were drawn; this process has more."""
+    record = json.loads((folder / "run.json").read_text())
+    assert record["peak_memory_mb"] > manifest.peak_memory_mb
+    assert record["seed"] is None
+
+
+def test_page_says_that_nothing_is_random(withheld_report: Report, manifest: RunManifest) -> None:
+    page = render_page(withheld_report, [], manifest)
+    assert "greedy decoding, no randomness" in page
+    assert "seed 7" in render_page(withheld_report, [], manifest.model_copy(update={"seed": 7}))
+
+
+@pytest.mark.parametrize("geometry", ["", "tilted gantry, not rectified (12.0 deg)"])
+def test_page_claims_true_scale_only_where_it_is(
+    withheld_report: Report, manifest: RunManifest, geometry: str
+) -> None:
+    figure = Figure(png=b"", caption="c", window="w", geometry=geometry, alternative="a")
+    page = render_page(withheld_report, [figure], manifest)
+    assert geometry in page
+    assert ("true to scale" in page) == (geometry == "")
+
+
 def test_page_loads_nothing_from_outside(folder: Path) -> None:
     page = (folder / "report.html").read_text()
     addresses = re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?([^"')>\s]+)""", page)
@@ -73,12 +120,15 @@ def test_withheld_page_gives_the_reason_and_no_list(
 
 
 def test_mr_page_and_text_never_name_hu(withheld_report: Report, manifest: RunManifest) -> None:
-    for output in (render_page(withheld_report, [], manifest), render_text(withheld_report)):
+    for output in (
+        render_page(withheld_report, [], manifest),
+        render_text(withheld_report, manifest),
+    ):
         assert not re.search(r"\bHU\b|Hounsfield", output)
 
 
-def test_text_wraps_and_keeps_every_word(listed_report: Report) -> None:
-    text = render_text(listed_report)
+def test_text_wraps_and_keeps_every_word(listed_report: Report, manifest: RunManifest) -> None:
+    text = render_text(listed_report, manifest)
     assert max(map(len, text.splitlines())) <= 96
     for section in listed_report.sections:
         assert " ".join(" ".join(section.sentences).split()) in " ".join(text.split())

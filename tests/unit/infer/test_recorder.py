@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vol3d.infer.recorder import StageClock, input_sha256, peak_memory_mb, versions
+from vol3d.infer.recorder import StageClock, input_sha256, versions
+from vol3d.report.memory import peak_memory_mb
 from vol3d.volume import Grid, Volume, read_volume, write_dicom_series, write_nifti
 
 
@@ -90,7 +91,7 @@ def test_hash_changes_with_one_voxel_and_with_place(
 
 def test_peak_memory_is_that_of_the_process_in_mb() -> None:
     code = (
-        "import numpy as np; from vol3d.infer.recorder import peak_memory_mb as peak;"
+        "import numpy as np; from vol3d.report.memory import peak_memory_mb as peak;"
         "before = peak(); a = np.ones(25_000_000); print(peak() - before)"
     )
     result = subprocess.run(
