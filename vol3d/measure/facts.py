@@ -45,9 +45,9 @@ class OrganFacts(_Frozen):
 class LesionFacts(_Frozen):
     """What a mask says about one lesion.
 
-    ``side`` is the patient's, and ``None`` for an unpaired organ or where it is not known. ``attenuation`` compares with
-    the rest of the organ; it is ``None`` within 10 HU of it, where nothing of it is left, or where
-    the scan is not CT in HU.
+    ``side`` is the patient's, and ``None`` for an unpaired organ or where it is not known.
+    ``attenuation`` compares with the rest of the organ; it is ``None`` within 10 HU of it, where
+    nothing of it is left, or where the scan is not CT in HU.
     """
 
     id: int

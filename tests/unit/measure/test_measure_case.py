@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vol3d.errors import DataError
@@ -176,6 +176,7 @@ def test_diameter_takes_the_slice_in_which_it_is_longest() -> None:
     )
 
 
+@settings(deadline=None)
 @given(st.integers(2, 9), st.integers(2, 9), st.floats(0.0, 3.14), st.floats(0.5, 4.0))
 def test_diameter_is_the_largest_distance_between_outline_points(
     a: int, b: int, turn: float, step: float
@@ -191,6 +192,7 @@ def test_diameter_is_the_largest_distance_between_outline_points(
     assert got == pytest.approx(expected)
 
 
+@settings(deadline=None)
 @given(st.floats(0.5, 4.0), st.floats(0.5, 4.0))
 def test_diameter_of_a_disc_holds_on_pixels_of_any_size(step_x: float, step_y: float) -> None:
     y, x = np.mgrid[0:81, 0:81]

@@ -70,7 +70,7 @@ def test_every_known_body_part_has_its_region_or_none_on_purpose() -> None:
         *("LSSPINE", "CTSPINE"),
     }
     assert {part for part, region in BODY_PART_REGIONS.items() if region is None} == in_several
-    assert BODY_PARTS == set(BODY_PART_REGIONS)
+    assert set(BODY_PART_REGIONS) == BODY_PARTS
     regions = {region for region in BODY_PART_REGIONS.values() if region is not None}
     assert regions == set(get_args(Region))
 
