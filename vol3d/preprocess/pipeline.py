@@ -35,6 +35,11 @@ Box = tuple[tuple[int, int, int], tuple[int, int, int]]
 
 IMAGE, BODY = "image", "body"
 
+SMALLEST_BODY_SHARE = 0.005
+"""A body mask below this share of the whole scan is a failed one."""
+SMALLEST_BODY_CM3 = 50.0
+"""So is one below this volume, in a scan that is larger."""
+
 
 class _Plan(NamedTuple):
     """What is decided before any intensity is resampled."""
@@ -83,7 +88,10 @@ def prepare_labels(
     """
     mask = body_mask(volume) if body is None else body
     _check_shapes({**labels, BODY: mask}, volume.grid)
-    plan = _plan(volume.grid, mask, spec)
+    doubt = _body_doubt(volume.grid, mask)
+    if doubt is not None:  # what is no body must not decide on crop, patches, windows or centre
+        mask = np.zeros_like(mask)
+    plan = _plan(volume.grid, mask, spec, doubt)
     names: dict[Hashable, str] = {("label", name): name for name in labels}
     lowest = _lowest(volume, spec)
     data: dict[Hashable, Any] = {
@@ -215,8 +223,23 @@ def _check_shapes(arrays: Mapping[str, npt.NDArray[Any]], grid: Grid) -> None:
             )
 
 
-def _plan(grid: Grid, body: BoolArray, spec: PreprocessSpec) -> _Plan:
-    """Crop box, spacing and kept patches."""
+def _body_doubt(grid: Grid, body: BoolArray) -> str | None:
+    """Why the mask is not that of a patient's body; judged on the whole scan, before any crop."""
+    count = int(np.count_nonzero(body))
+    if count == 0:
+        return "No body was found"
+    share, cm3_per_voxel = count / body.size, grid.voxel_volume_mm3 / 1000.0
+    is_small = count * cm3_per_voxel < SMALLEST_BODY_CM3 <= body.size * cm3_per_voxel
+    if share >= SMALLEST_BODY_SHARE and not is_small:
+        return None
+    return (
+        f"The body that was found is implausible ({count * cm3_per_voxel:.3g} cm3, {share:.2%} of "
+        "the scan) and was not used"
+    )
+
+
+def _plan(grid: Grid, body: BoolArray, spec: PreprocessSpec, doubt: str | None) -> _Plan:
+    """Crop box, spacing and kept patches; a body in doubt is an empty one."""
     box = _crop_box(grid, body, spec)
     (z0, y0, x0), (z1, y1, x1) = box
     affine = grid.affine.copy()
@@ -229,7 +252,7 @@ def _plan(grid: Grid, body: BoolArray, spec: PreprocessSpec) -> _Plan:
     for spacing in spec.spacings_zyx_mm:
         target = resampled_grid(crop_grid, spacing)
         mask = resample_to(crop, crop_grid, target, is_label=True, fill=0)
-        kept, note = _choose_patches(kept_patches(mask, spec.patch_zyx), spec)
+        kept, note = _choose_patches(kept_patches(mask, spec.patch_zyx), spec, doubt)
         fewest = len(kept) if fewest is None else min(fewest, len(kept))
         if len(kept) <= spec.max_patches:
             return _Plan(box, spacing, kept, notes if note is None else (*notes, note))
@@ -244,7 +267,7 @@ def _plan(grid: Grid, body: BoolArray, spec: PreprocessSpec) -> _Plan:
 
 
 def _choose_patches(
-    near_body: torch.Tensor, spec: PreprocessSpec
+    near_body: torch.Tensor, spec: PreprocessSpec, doubt: str | None
 ) -> tuple[torch.Tensor, GateNote | None]:
     """Indices (N, 3) of the patches to keep, and a note if air could not be dropped."""
     everything = torch.ones_like(near_body)
@@ -254,11 +277,7 @@ def _choose_patches(
     lowest, highest = spec.kept_fraction_range
     if near_body.any() and lowest <= fraction <= highest:
         return torch.nonzero(near_body), None
-    reason = (
-        "No body was found"
-        if fraction == 0
-        else f"The body fills an implausible {fraction:.1%} of the scan"
-    )
+    reason = doubt or f"The body fills an implausible {fraction:.1%} of the crop"
     index = torch.nonzero(everything)
     if fraction > 0 or len(index) <= spec.max_patches:
         note = GateNote(code="air_not_dropped", message=f"{reason}, so no patch was dropped.")

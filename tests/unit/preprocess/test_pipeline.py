@@ -236,6 +236,57 @@ def test_blank_scan_beyond_the_budget_keeps_the_middle() -> None:
     assert (prepared.patch_index_zyx - centre).abs().max() <= 2
 
 
+def speck_in_air(side: int) -> Volume:
+    """Air with one cube of tissue in a corner; 4 x 5 x 6 mm voxels, 7680 cm3."""
+    voxels = np.full((40, 40, 40), -1000, dtype=np.int16)
+    voxels[2 : 2 + side, 2 : 2 + side, 2 : 2 + side] = 40
+    return volume_of(voxels)
+
+
+@pytest.mark.parametrize(
+    ("side", "is_body"),
+    [
+        (3, False),  # 3.24 cm3
+        (7, False),  # 41 cm3, 0.54 % of the scan
+        (8, True),  # 61 cm3, 0.80 %
+    ],
+)
+def test_a_speck_is_no_body_and_decides_neither_on_crop_nor_on_patches(
+    side: int, is_body: bool
+) -> None:
+    volume = speck_in_air(side)
+    body = np.asarray(volume.voxels_zyx == 40)
+    prepared = prepare(volume, dataclasses.replace(SPEC, max_patches=10000), body=body)
+    counts = [n // p for n, p in zip(prepared.grid.shape_zyx, SPEC.patch_zyx, strict=True)]
+    extent = np.array(prepared.grid.shape_zyx) * prepared.grid.spacing_zyx_mm
+    covers_scan = bool((extent >= volume.grid.extent_zyx_mm).all())
+    assert covers_scan == (not is_body)
+    assert (len(prepared.notes) == 1) == (not is_body)
+    if not is_body:
+        assert len(prepared.patch_index_zyx) == np.prod(counts)
+        assert not prepared.body_zyx.any()
+        assert "implausible" in prepared.notes[0].message
+
+
+def test_a_small_share_of_a_large_scan_is_no_body() -> None:
+    voxels = np.full((60, 100, 100), -1000, dtype=np.int16)
+    voxels[2:12, 2:12, 2:22] = 40  # 240 cm3, 0.33 % of the scan
+    spec = dataclasses.replace(SPEC, spacings_zyx_mm=((12.0,) * 3,), max_patches=100000)
+    prepared = prepare(volume_of(voxels), spec, body=voxels == 40)
+    assert [note.code for note in prepared.notes] == ["air_not_dropped"]
+
+
+def test_a_speck_beyond_the_budget_keeps_the_middle() -> None:
+    prepared = prepare(speck_in_air(3), dataclasses.replace(SPEC, max_patches=10))
+    assert len(prepared.patch_index_zyx) == 10
+    assert "nearest to the centre" in prepared.notes[0].message
+
+
+def test_a_small_scan_that_is_all_body_is_trusted() -> None:
+    volume = volume_of(np.full((6, 6, 6), 40, dtype=np.int16))  # 26 cm3
+    assert prepare(volume, SPEC, body=np.ones((6, 6, 6), dtype=bool)).notes == ()
+
+
 def test_implausible_kept_fraction_keeps_everything() -> None:
     spec = dataclasses.replace(SPEC, kept_fraction_range=(0.0, 0.1))
     prepared = prepare(volume_of(body_in_air()), spec)
