@@ -82,7 +82,11 @@ def read_mapping(name: str | Path, overrides: Sequence[str] = ()) -> dict[str, A
         ConfigError: No such file, not a YAML mapping, or an override without ``=``.
     """
     path = find_config(name)
-    data = _parse_yaml(path.read_text(encoding="utf-8"), where=path.name)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise _problem("UTF-8 text", f"a bad byte at {error.start}", path.name) from error
+    data = _parse_yaml(text, where=path.name)
     if data is None:
         data = {}
     if not isinstance(data, dict):
@@ -111,7 +115,12 @@ def load_config(cls: type[T], path_or_name: str | Path, overrides: Sequence[str]
     data = read_mapping(path_or_name, overrides)
     where = Path(path_or_name).name
     try:
-        return TypeAdapter(cls).validate_json(json.dumps(data), strict=True, extra="forbid")
+        text = json.dumps(data, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        got = f"a value that is none of these ({error})"
+        raise _problem("texts, finite numbers, lists and mappings", got, where) from error
+    try:
+        return TypeAdapter(cls).validate_json(text, strict=True, extra="forbid")
     except ValidationError as error:
         raise ConfigError(_list_errors(error, where)) from error
 
@@ -132,6 +141,9 @@ def _parse_yaml(text: str, *, where: str) -> Any:
         line = f" line {mark.line + 1}" if mark is not None else ""
         reason = getattr(error, "problem", None) or str(error)
         raise _problem("valid YAML", reason, f"{where}{line}") from error
+    except (ValueError, TypeError, RecursionError) as error:
+        reason = f"{type(error).__name__} while reading it"
+        raise _problem("plain YAML of reasonable size", reason, where) from error
 
 
 def _apply_override(data: dict[str, Any], override: str) -> None:

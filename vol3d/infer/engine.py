@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -251,6 +252,7 @@ def _check_parts_fit(model: Vol3dForConditionalGeneration, processor: Vol3dProce
         "input channels": (vision.num_channels, processor.spec.num_channels),
         "pool sizes": (tuple(connector.pool_sizes), tuple(extractor.pool_sizes)),
         "tokens per volume": (connector.max_tokens, extractor.max_tokens_per_volume),
+        "summary tokens": (connector.num_summary_tokens, extractor.num_summary_tokens),
         "volume token": (model.config.volume_token_id, processor.volume_token_id),
     }
     for name, (wanted, got) in pairs.items():
@@ -284,13 +286,12 @@ def choose_device(device: str) -> torch.device:
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-    except RuntimeError as error:
-        raise _no_device(device) from error
-    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+    if device == "cpu":
+        return torch.device("cpu")
+    match = re.fullmatch(r"cuda(?::([0-9]{1,3}))?", device)
+    if match is None or int(match.group(1) or 0) >= torch.cuda.device_count():
         raise _no_device(device)
-    return chosen
+    return torch.device(device)
 
 
 def _no_device(device: str) -> ConfigError:

@@ -69,6 +69,8 @@ class Vol3dConnectorConfig(PreTrainedConfig):
         pool_sizes: Allowed cell edges k in patches, smallest first; the first one whose cells fit
             ``max_tokens`` is used for a volume.
         max_tokens: Budget of language-model tokens per volume.
+        num_summary_tokens: 0, or the number of patch classes: one token per class that pools the
+            whole volume by the dense head's probabilities and says how much of the class there is.
         num_fourier_bands: Wavelengths per axis of the position features.
         fourier_shortest_mm: Shortest of these wavelengths.
         fourier_longest_mm: Longest of these wavelengths.
@@ -80,6 +82,7 @@ class Vol3dConnectorConfig(PreTrainedConfig):
     pooling: Literal["mean", "concat"] = "mean"
     pool_sizes: list[int] | tuple[int, ...] = (2, 3, 4)
     max_tokens: int = 400
+    num_summary_tokens: int = 0
     hidden_size: int = 384
     num_fourier_bands: int = 6
     fourier_shortest_mm: float = 48.0

@@ -99,6 +99,34 @@ def pool_mean(values: torch.Tensor, cells: Cells) -> torch.Tensor:
     return total / cells.count.to(values.dtype).unsqueeze(-1)
 
 
+class ClassSummary(nn.Module):
+    """One token per patch class and volume: what the dense head sees of the class, and how much.
+
+    A class's token pools all kept patches by the head's probabilities (a soft mask), and adds the
+    logarithm of the expected number of patches and the largest probability. Patches that were
+    dropped are air and hold nothing of any class, so dropping them changes nothing.
+    """
+
+    def __init__(self, vision_width: int, text_width: int, num_classes: int) -> None:
+        super().__init__()
+        self.class_embedding = nn.Embedding(num_classes, text_width)
+        self.feed_forward = nn.Sequential(
+            nn.Linear(vision_width + 3, text_width), nn.GELU(), nn.Linear(text_width, text_width)
+        )
+
+    def forward(self, encoded: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        """(K, H) tokens of one volume from its patches (N, E) and their class logits (N, K)."""
+        share_NK = logits.float().sigmoid()
+        amount_K = share_NK.sum(dim=0)
+        pooled_KE = (share_NK.T @ encoded.float()) / amount_K.clamp_min(1e-6).unsqueeze(1)
+        scale = torch.stack(
+            [amount_K.log1p(), share_NK.amax(dim=0), logits.float().amax(dim=0) / 4.0], dim=1
+        )
+        features = torch.cat([pooled_KE, scale], dim=1).to(self.class_embedding.weight.dtype)
+        tokens: torch.Tensor = self.feed_forward(features)
+        return tokens + self.class_embedding.weight
+
+
 class SpatialPoolingConnector(PreTrainedModel):
     """Cells of k*k*k patches to language-model tokens, with occupancy and position."""
 
@@ -121,6 +149,11 @@ class SpatialPoolingConnector(PreTrainedModel):
             num_bands=config.num_fourier_bands,
             shortest_mm=config.fourier_shortest_mm,
             longest_mm=config.fourier_longest_mm,
+        )
+        self.summary = (
+            ClassSummary(vision_width, text_width, config.num_summary_tokens)
+            if config.num_summary_tokens
+            else None
         )
         self.post_init()
 

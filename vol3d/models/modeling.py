@@ -130,12 +130,23 @@ class Vol3dForConditionalGeneration(PreTrainedModel, GenerationMixin):
         cells = group_patches(patch_volume, patch_index_zyx, pool_size)
         embeds = self.connector(encoded, cells, patch_position_mm, patch_fraction)
         head = self.vision.patch_head
+        logits = None if head is None else head(encoded)
         counts = torch.bincount(cells.volume, minlength=len(volume_shapes_zyx)).tolist()
-        return Vol3dVisualTokens(
-            embeds=embeds,
-            tokens_per_volume=counts,
-            patch_logits=None if head is None else head(encoded),
-        )
+        if self.connector.summary is not None:
+            assert logits is not None, "num_summary_tokens needs vision_config.patch_classes"
+            kept = torch.bincount(patch_volume, minlength=len(volume_shapes_zyx)).tolist()
+            per_volume = zip(
+                torch.split(embeds, counts),
+                torch.split(encoded, kept),
+                torch.split(logits, kept),
+                strict=True,
+            )
+            pieces = [
+                torch.cat([self.connector.summary(states, scores).to(grid.dtype), grid])
+                for grid, states, scores in per_volume
+            ]
+            embeds, counts = torch.cat(pieces), [len(piece) for piece in pieces]
+        return Vol3dVisualTokens(embeds=embeds, tokens_per_volume=counts, patch_logits=logits)
 
     def rows_of_embeds(
         self,

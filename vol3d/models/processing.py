@@ -29,6 +29,7 @@ class Vol3dFeatureExtractor(FeatureExtractionMixin):
         preprocess_spec: The spec as a dictionary; scans must be prepared with exactly this one.
         pool_sizes: Allowed cell edges of the connector, as in its configuration.
         max_tokens_per_volume: Token budget of the connector, as in its configuration.
+        num_summary_tokens: Class tokens in front of each volume's grid tokens, likewise.
     """
 
     model_input_names = [  # noqa: RUF012  (read by transformers from the class)
@@ -48,12 +49,14 @@ class Vol3dFeatureExtractor(FeatureExtractionMixin):
         preprocess_spec: dict[str, Any],
         pool_sizes: Sequence[int],
         max_tokens_per_volume: int,
+        num_summary_tokens: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.preprocess_spec = preprocess_spec
         self.pool_sizes = list(pool_sizes)
         self.max_tokens_per_volume = max_tokens_per_volume
+        self.num_summary_tokens = num_summary_tokens
 
     @property
     def spec(self) -> PreprocessSpec:
@@ -83,7 +86,7 @@ class Vol3dFeatureExtractor(FeatureExtractionMixin):
                 pool_sizes=tuple(self.pool_sizes),
                 max_tokens=self.max_tokens_per_volume,
             )
-            num_tokens.append(count)
+            num_tokens.append(count + self.num_summary_tokens)
             position_mm, fraction = patch_positions(volume, self.spec.patch_zyx)
             columns["voxels"].append(volume.voxels_zyx.flatten())
             columns["volume_shapes_zyx"].append(torch.tensor([volume.voxels_zyx.shape]))

@@ -32,6 +32,15 @@ class StageConfig:
     questions_per_volume: int = 4
     report_probability: float = 0.35
 
+    def __post_init__(self) -> None:
+        _require(self.num_steps >= 1, "num_steps", "at least 1", self.num_steps)
+        _require(self.learning_rate > 0, "learning_rate", "above 0", self.learning_rate)
+        _require(self.warmup_steps >= 0, "warmup_steps", "at least 0", self.warmup_steps)
+        _require(self.volumes_per_batch >= 1, "volumes_per_batch", "at least 1", self)
+        _require(self.questions_per_volume >= 1, "questions_per_volume", "at least 1", self)
+        share = self.report_probability
+        _require(0 <= share <= 1, "report_probability", "between 0 and 1", share)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PhantomDataConfig:
@@ -52,6 +61,9 @@ class PhantomDataConfig:
     shift_hu: float = 6.0
 
     def __post_init__(self) -> None:
+        _require(self.num_workers >= 0, "data.num_workers", "at least 0", self.num_workers)
+        _require(self.noise_hu >= 0, "data.noise_hu", "at least 0", self.noise_hu)
+        _require(self.shift_hu >= 0, "data.shift_hu", "at least 0", self.shift_hu)
         last = self.first_seed + self.num_cases - 1
         if self.num_cases < 1 or self.first_seed < 0 or last >= BENCH_SEEDS_START:
             raise ConfigError(
@@ -74,6 +86,7 @@ class ModelSection:
         text: Arguments of the causal language model's configuration, with its ``model_type``.
         vocab_size: Upper bound of the tokenizer trained on the questions and findings.
         patch_loss_weight: Weight of the dense patch loss beside the language loss.
+        has_summary_tokens: Whether the language model also gets one token per patch class.
         lesion_class_weight: Weight of a lesion class in it, beside 1 for an organ class.
     """
 
@@ -83,6 +96,7 @@ class ModelSection:
     vocab_size: int = 640
     patch_loss_weight: float = 4.0
     lesion_class_weight: float = 10.0
+    has_summary_tokens: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,6 +109,8 @@ class TrainConfig:
         stages: Stages, run in this order.
         seed: Seed of weights, order and augmentation.
         precision: ``bf16`` runs matrix products in bfloat16 (autocast), ``fp32`` nothing.
+        init_from: Checkpoint folder whose weights to start from; None starts from nothing. Only the
+            class tokens may be missing in it.
         weight_decay: AdamW weight decay of matrices.
         max_grad_norm: Gradient clipping.
         log_every: Steps between log lines.
@@ -109,7 +125,27 @@ class TrainConfig:
     model: ModelSection = field(default_factory=ModelSection)
     seed: int = 0
     precision: Literal["bf16", "fp32"] = "bf16"
+    init_from: str | None = None
     weight_decay: float = 0.05
     max_grad_norm: float = 1.0
     log_every: int = 20
     num_threads: int = 0
+
+    def __post_init__(self) -> None:
+        _require(len(self.stages) >= 1, "stages", "at least one stage", self.stages)
+        _require(self.seed >= 0, "seed", "at least 0", self.seed)
+        _require(self.log_every >= 1, "log_every", "at least 1", self.log_every)
+        _require(self.num_threads >= 0, "num_threads", "at least 0", self.num_threads)
+        _require(self.max_grad_norm > 0, "max_grad_norm", "above 0", self.max_grad_norm)
+
+
+def _require(is_true: bool, field_name: str, expected: str, got: object) -> None:
+    if not is_true:
+        raise ConfigError(
+            explain(
+                expected=expected,
+                got=str(got),
+                where=field_name,
+                remedy="Correct the training configuration.",
+            )
+        )

@@ -26,7 +26,7 @@ from vol3d.config import config_to_yaml, load_config
 from vol3d.data.collate import REPORT_PROMPT, PhantomCollator
 from vol3d.data.phantom_cases import training_texts
 from vol3d.data.phantom_samples import PATCH_CLASSES, PhantomSamples
-from vol3d.errors import ConfigError, explain
+from vol3d.errors import CheckpointError, ConfigError, explain
 from vol3d.models import (
     Vol3dConfig,
     Vol3dConnectorConfig,
@@ -65,6 +65,8 @@ def train(config: TrainConfig, output_dir: Path) -> Path:
     set_seed(config.seed)
     processor = build_processor(config)
     model = build_model(config, processor)
+    if config.init_from is not None:
+        load_weights(model, Path(config.init_from))
     log = output_dir / "log.jsonl"
     log.unlink(missing_ok=True)
     started = time.monotonic()
@@ -85,6 +87,7 @@ def build_processor(config: TrainConfig) -> Vol3dProcessor:
         config.preprocess.to_dict(),
         pool_sizes=connector.pool_sizes,
         max_tokens_per_volume=connector.max_tokens,
+        num_summary_tokens=len(PATCH_CLASSES) if config.model.has_summary_tokens else 0,
     )
     return Vol3dProcessor(extractor, tokenizer)
 
@@ -104,7 +107,10 @@ def build_model(config: TrainConfig, processor: Vol3dProcessor) -> Vol3dForCondi
                 "patch_size_zyx": list(config.preprocess.patch_zyx),
                 "patch_classes": list(PATCH_CLASSES),
             },
-            connector_config=dict(config.model.connector),
+            connector_config={
+                **config.model.connector,
+                "num_summary_tokens": processor.feature_extractor.num_summary_tokens,
+            },
             text_config={
                 **config.model.text,
                 "vocab_size": len(tokenizer),
@@ -132,6 +138,28 @@ def _check_keys(section: str, given: dict[str, Any], known: Any) -> None:
                 got=", ".join(unknown),
                 where=f"model.{section}",
                 remedy="Check the spelling; unknown fields are never ignored.",
+            )
+        )
+
+
+def load_weights(model: Vol3dForConditionalGeneration, folder: Path) -> None:
+    """Starts a model from the weights in a checkpoint folder.
+
+    Raises:
+        CheckpointError: A weight has no counterpart; only new class tokens may start from nothing.
+    """
+    source = Vol3dForConditionalGeneration.from_pretrained(
+        folder, dtype=torch.float32, local_files_only=True
+    )
+    missing, unexpected = model.load_state_dict(source.state_dict(), strict=False)
+    wrong = [*unexpected, *(name for name in missing if not name.startswith("connector.summary."))]
+    if wrong:
+        raise CheckpointError(
+            explain(
+                expected="weights of a model with the same shape",
+                got=f"{len(wrong)} weights without a counterpart, first {wrong[0]}",
+                where=f"init_from {folder.name}",
+                remedy="Use the model section that the checkpoint was trained with.",
             )
         )
 

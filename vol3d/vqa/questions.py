@@ -245,7 +245,8 @@ def _presence_organ(facts: CaseFacts, rng: random.Random) -> str | None:
 
 
 def _normalise(text: str) -> str:
-    return " ".join(re.sub(r"[^a-z0-9]+", " ", text.casefold()).split())
+    """Lower case, ASCII punctuation as blanks; everything else stays and so fits no wording."""
+    return " ".join(re.sub(r"[\s!-/:-@\[-`{-~]+", " ", text.casefold()).split())
 
 
 def _grammar() -> dict[str, ParsedQuestion]:

@@ -246,3 +246,17 @@ def test_presence_is_asked_with_yes_and_no_equally_often() -> None:
             case = facts(*[(rng.choice(LESION_ORGANS), 20.0, "hypo") for _ in range(count)])
             answers[questions_for(case, rng)[0].answer] += 1
     assert answers["yes"] / answers.total() == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Is the spleen 不 enlarged?",
+        "Is the spleen не enlarged?",
+        "Is the spleen ≠ enlarged?",
+        "Is there a lesion in the liver? 脾臟呢?",
+        "Is the spleen enlarged\u202e?",
+    ],
+)
+def test_words_in_another_script_lie_outside_the_grammar(text: str) -> None:
+    assert parse_question(text) is None
