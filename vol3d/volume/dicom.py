@@ -8,13 +8,14 @@ from pathlib import Path
 
 from vol3d.errors import DataError, explain
 from vol3d.volume.dicom_header import read_headers
-from vol3d.volume.dicom_pixels import check_decodable, decode_stack
+from vol3d.volume.dicom_pixels import check_decodable, decode_stack, is_compressed
 from vol3d.volume.dicom_series import Choice, Slice, choose, group_series, summaries
 from vol3d.volume.dicom_stack import SlicePlane, StackGeometry, stack_geometry
 from vol3d.volume.gate import check_grid, check_memory, refused, stored_geometry
 from vol3d.volume.grid import Grid
 from vol3d.volume.inspection import Examination, ScanInspection
 from vol3d.volume.intensities import guess_modality
+from vol3d.volume.names import shown_name
 from vol3d.volume.volume import (
     Acquisition,
     GateNote,
@@ -26,6 +27,7 @@ from vol3d.volume.volume import (
 )
 
 _GAP_NOTED = 1.1
+_FLOAT32_MAX = 3.4028234663852886e38
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -50,6 +52,7 @@ def examine_dicom(
     path: Path, *, series: str | None, modality: Modality | None, memory_limit_gib: float
 ) -> Examination:
     """The gate's verdict on a DICOM folder or file from headers alone; ``load`` reads voxels."""
+    where = shown_name(path)
     try:
         files, num_other = read_headers(path)
     except DataError as error:
@@ -58,11 +61,11 @@ def examine_dicom(
     found = ScanInspection(kind="dicom", series=summaries(groups))
     notes = _other_files_note(num_other)
     try:
-        choice = choose(groups, series=series, modality=modality, where=path.name)
+        choice = choose(groups, series=series, modality=modality, where=where)
         found = dataclasses.replace(
             found, chosen_index=choice.index, chosen_reason=choice.reason, notes=notes
         )
-        scan = _gate(choice, notes, memory_limit_gib, where=path.name)
+        scan = _gate(choice, notes, memory_limit_gib, where=where)
     except DataError as error:
         return Examination(inspection=found, error=error)
     found = dataclasses.replace(
@@ -71,7 +74,7 @@ def examine_dicom(
         unit=scan.unit,
         stored=scan.stored,
         acquisition=scan.acquisition,
-        notes=scan.notes,
+        notes=(*scan.notes, *_not_decoded_note(scan)),
     )
     return Examination(
         inspection=found, load=lambda: _load(scan), is_header_enough=scan.unit is not None
@@ -83,6 +86,19 @@ def _other_files_note(count: int) -> tuple[GateNote, ...]:
         return ()
     return (
         GateNote(code="other_files_ignored", message=f"Ignored files that are no DICOM: {count}."),
+    )
+
+
+def _not_decoded_note(scan: DicomScan) -> tuple[GateNote, ...]:
+    """What a check of headers cannot know of compressed pixel data; no note of the volume."""
+    if not any(is_compressed(piece.file) for piece in scan.slices):
+        return ()
+    return (
+        GateNote(
+            code="pixels_not_decoded",
+            message="The compressed pixel data was not decoded by this check; damage inside it "
+            "shows only when the scan is read.",
+        ),
     )
 
 
@@ -133,12 +149,19 @@ def _plane(piece: Slice) -> SlicePlane:
     )
 
 
+def _is_scale_usable(piece: Slice) -> bool:
+    """Whether every number that the slice can store becomes a finite 32-bit float."""
+    slope = 1.0 if piece.frame.slope is None else piece.frame.slope
+    intercept = piece.frame.intercept or 0.0
+    largest = abs(slope) * 2.0 ** min(piece.file.bits_stored, 64) + abs(intercept)
+    return math.isfinite(largest) and largest <= _FLOAT32_MAX
+
+
 def _check_values(slices: tuple[Slice, ...], *, where: str) -> None:
     """Refuses pictures whose stored numbers cannot become one quantity."""
     files = {s.file.path: s.file for s in slices}.values()
     layouts = {(f.bits_allocated, f.is_signed) for f in files}
     slopes = [s.frame.slope for s in slices if s.frame.slope is not None]
-    intercepts = [s.frame.intercept for s in slices if s.frame.intercept is not None]
     problems = {
         "PhotometricInterpretation": (
             any(f.photometric != "MONOCHROME2" for f in files),
@@ -148,8 +171,8 @@ def _check_values(slices: tuple[Slice, ...], *, where: str) -> None:
         "VolumetricProperties": (any(f.is_distorted for f in files), "VOLUME", "DISTORTED"),
         "BitsAllocated": (len(layouts) > 1, "one number type", "several number types"),
         "RescaleSlope": (
-            not all(math.isfinite(v) for v in slopes + intercepts) or 0.0 in slopes,
-            "a finite slope other than 0",
+            0.0 in slopes or not all(_is_scale_usable(s) for s in slices),
+            "a finite slope other than 0, whose values fit 32-bit floats",
             "another slope or intercept",
         ),
         "ModalityLUTSequence": (

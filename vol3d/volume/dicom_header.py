@@ -15,9 +15,13 @@ from typing import Any
 
 from vol3d.errors import DataError, explain
 from vol3d.volume import dicom_codes as codes
+from vol3d.volume.names import is_regular, shown_name
 from vol3d.volume.volume import Acquisition
 
 Triple = tuple[float, float, float]
+
+_LARGEST_MM = 1e6
+_LEAST_NORMAL = 1e-3
 
 _TAGS = [
     "SOPClassUID",
@@ -66,10 +70,11 @@ class Frame:
     """One slice: where it lies and how its stored numbers become values.
 
     Args:
-        position_lps_mm: ImagePositionPatient; ``None`` when the header has none.
+        position_lps_mm: ImagePositionPatient; ``None`` when the header has none, or no usable one.
         orientation_lps: Row direction then column direction.
         spacing_row_col_mm: PixelSpacing: distance of rows, distance of columns.
         slope: ``None`` when the header gives no rescale.
+        damaged_tags: What the header has of position, orientation and spacing but not usable.
     """
 
     index: int
@@ -82,6 +87,7 @@ class Frame:
     frame_type: tuple[str, ...]
     is_other_unit: bool
     stack_id: str
+    damaged_tags: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,21 +136,23 @@ def silenced_pydicom() -> Iterator[None]:
         logger.disabled = was_disabled
 
 
-def find_files(path: Path) -> list[Path]:
-    """All files at or below ``path``, sorted by name; links to folders are not followed.
+def find_files(path: Path) -> tuple[list[Path], int]:
+    """All plain files at or below ``path``, sorted by name, and the number of others.
+
+    Links to folders are not followed; pipes, devices, sockets and links to nothing are the others.
 
     Raises:
         DataError: A folder cannot be listed.
     """
     if path.is_file():
-        return [path]
+        return [path], 0
 
     def fail(error: OSError) -> None:
         raise DataError(
             explain(
                 expected="a folder that can be read",
                 got=type(error).__name__,
-                where=path.name or str(path),
+                where=shown_name(path),
                 remedy="Check its permissions.",
             )
         ) from None
@@ -152,7 +160,8 @@ def find_files(path: Path) -> list[Path]:
     found: list[Path] = []
     for folder, _, names in os.walk(path, onerror=fail):
         found += [Path(folder, name) for name in names]
-    return sorted(found)
+    plain = sorted(file for file in found if is_regular(file))
+    return plain, len(found) - len(plain)
 
 
 def is_dicom(head: bytes) -> bool:
@@ -166,14 +175,16 @@ def read_headers(path: Path) -> tuple[list[DicomFile], int]:
     Raises:
         DataError: A folder or file cannot be read, or a DICOM header is damaged.
     """
-    found = find_files(path)
+    found, num_special = find_files(path)
     headers: list[DicomFile] = []
     with silenced_pydicom():
         for number, file in enumerate(found, start=1):
-            where = path.name if len(found) == 1 else f"file {number} of {len(found)} (by name)"
+            where = (
+                shown_name(path) if len(found) == 1 else f"file {number} of {len(found)} (by name)"
+            )
             header = _read_header(file, where=where)
             headers += [] if header is None else [header]
-    return headers, len(found) - len(headers)
+    return headers, len(found) - len(headers) + num_special
 
 
 def _read_header(path: Path, *, where: str) -> DicomFile | None:
@@ -285,12 +296,21 @@ def _frame(
     def first(keyword: str) -> Any:
         return next((s.get(keyword) for s in sources if s.get(keyword) is not None), None)
 
-    position = _floats(first("ImagePositionPatient"), 3) if has_place else None
-    spacing = _floats(first("PixelSpacing"), 2)
+    stored = {
+        "ImagePositionPatient": first("ImagePositionPatient") if has_place else None,
+        "ImageOrientationPatient": first("ImageOrientationPatient"),
+        "PixelSpacing": first("PixelSpacing"),
+    }
+    position = _floats(stored["ImagePositionPatient"], 3)
+    orientation = _orientation(stored["ImageOrientationPatient"])
+    spacing = _floats(stored["PixelSpacing"], 2)
+    if spacing is not None and min(spacing) <= 0:
+        spacing = None
+    usable = dict(zip(stored, (position, orientation, spacing), strict=True))
     return Frame(
         index=index,
         position_lps_mm=None if position is None else (position[0], position[1], position[2]),
-        orientation_lps=_floats(first("ImageOrientationPatient"), 6),
+        orientation_lps=orientation,
         spacing_row_col_mm=None if spacing is None else (spacing[0], spacing[1]),
         slope=_number(first("RescaleSlope")),
         intercept=_number(first("RescaleIntercept")),
@@ -298,7 +318,20 @@ def _frame(
         frame_type=_terms(first("FrameType")) or image_type,
         is_other_unit=_is_other_unit(first("RealWorldValueMappingSequence")),
         stack_id=str(first("StackID") or "").strip(),
+        damaged_tags=tuple(
+            tag for tag, value in stored.items() if value not in (None, "") and usable[tag] is None
+        ),
     )
+
+
+def _orientation(value: Any) -> tuple[float, ...] | None:
+    """Row and column direction; ``None`` when they are absent, not finite, or span no plane."""
+    cosines = _floats(value, 6)
+    if cosines is None:
+        return None
+    (a, b, c), (d, e, f) = cosines[:3], cosines[3:]
+    normal = math.hypot(b * f - c * e, c * d - a * f, a * e - b * d)
+    return cosines if normal > _LEAST_NORMAL else None
 
 
 def _is_other_unit(mappings: Any) -> bool:
@@ -312,12 +345,13 @@ def _is_other_unit(mappings: Any) -> bool:
 
 
 def _slice_thickness(ds: Any) -> float | None:
-    if ds.get("SliceThickness") is not None:
-        return _float(ds.SliceThickness)
-    for group in ds.get("SharedFunctionalGroupsSequence") or []:
-        for measures in group.get("PixelMeasuresSequence") or []:
-            return _float(measures.get("SliceThickness"))
-    return None
+    """The thickness in mm; ``None`` where the header has none above 0."""
+    sources = [ds]
+    if ds.get("SliceThickness") is None:
+        groups = ds.get("SharedFunctionalGroupsSequence") or []
+        sources = [m for g in groups for m in g.get("PixelMeasuresSequence") or []][:1]
+    thickness = _float(sources[0].get("SliceThickness")) if sources else None
+    return thickness if thickness is not None and thickness > 0 else None
 
 
 def _text(ds: Any, keyword: str) -> str:
@@ -349,9 +383,11 @@ def _float(value: Any) -> float | None:
 
 
 def _floats(value: Any, count: int) -> tuple[float, ...] | None:
+    """So many numbers; ``None`` of an empty element or of numbers that are no place or size."""
     if value is None or value == "":
         return None
     numbers = tuple(float(v) for v in value)
     if len(numbers) != count:
         raise ValueError("number of values")
-    return numbers
+    is_usable = all(math.isfinite(n) and abs(n) <= _LARGEST_MM for n in numbers)
+    return numbers if is_usable else None

@@ -23,6 +23,7 @@ _NATIVE = frozenset(
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _RLE = "1.2.840.10008.1.2.5"
 _INT16 = np.iinfo(np.int16)
+_WHOLE_LIMIT = 2.0**62
 
 
 def check_decodable(files: Iterable[DicomFile], *, where: str) -> None:
@@ -41,6 +42,11 @@ def check_decodable(files: Iterable[DicomFile], *, where: str) -> None:
                 raise _refusal("complete pixel data", "a truncated file", where=where)
         elif file.transfer_syntax != _DEFLATED:
             _check_encapsulated(file, where=where)
+
+
+def is_compressed(file: DicomFile) -> bool:
+    """Whether only decoding can tell that a file's pixel data is sound."""
+    return file.transfer_syntax not in _NATIVE
 
 
 def _check_encapsulated(file: DicomFile, *, where: str) -> None:
@@ -121,7 +127,7 @@ def decode_stack(slices: Sequence[Slice], *, where: str) -> VoxelArray:
 
 
 def _working_dtype(slices: Sequence[Slice]) -> type[np.int16 | np.int64 | np.float32]:
-    """int16 or int64 when every rescale is whole-numbered, float32 otherwise."""
+    """int16 or int64 when every rescale is whole-numbered and fits, float32 otherwise."""
     low, high = np.inf, -np.inf
     for piece in slices:
         slope, intercept = _rescale(piece)
@@ -131,6 +137,8 @@ def _working_dtype(slices: Sequence[Slice]) -> type[np.int16 | np.int64 | np.flo
         stored = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if is_signed else (0, 2**bits - 1)
         ends = [slope * s + intercept for s in stored]
         low, high = min(low, *ends), max(high, *ends)
+    if max(-low, high) >= _WHOLE_LIMIT:
+        return np.float32
     return np.int16 if low >= _INT16.min and high <= _INT16.max else np.int64
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from vol3d.errors import ConfigError, DataError, explain
+from vol3d.errors import ConfigError, DataError, GeometryError, explain
 from vol3d.volume import dicom_codes as codes
 from vol3d.volume.dicom_header import DicomFile, Frame
 from vol3d.volume.grid import closest_world_axes
@@ -202,6 +202,7 @@ def choose(
     Raises:
         ConfigError: ``series`` names no group, or more than one.
         DataError: There is no volume (of that modality), or the one asked for is none.
+        GeometryError: Slices of that series have a damaged position, orientation or spacing.
     """
     if series is not None:
         index = _index_of(groups, series, where=where)
@@ -219,12 +220,34 @@ def choose(
     group = groups[index]
     if group.kind != "volume" or modality not in (None, group.first.modality):
         raise _no_volume([group], modality, where=where)
+    damaged = _damaged_tags(
+        g for g in groups if g.first.series_key == group.first.series_key and g is not group
+    )
+    if damaged:
+        raise _damaged_place(damaged, where=where)
     return Choice(group=group, index=index + 1, reason=reason, notes=_notes(groups, index, reason))
+
+
+def _damaged_tags(groups: Iterable[SeriesGroup]) -> list[str]:
+    """Tags without which slices of CT or MR have no place, though their headers give them."""
+    files = {s.file.path: s.file for g in groups if g.kind == "no_geometry" for s in g.slices}
+    return sorted({tag for f in files.values() for frame in f.frames for tag in frame.damaged_tags})
+
+
+def _damaged_place(tags: list[str], *, where: str) -> GeometryError:
+    return GeometryError(
+        explain(
+            expected="finite numbers, with a spacing above 0 and two different directions",
+            got="values that are no place or size",
+            where=f"{where} {', '.join(tags)}",
+            remedy="The header is damaged; export the series again.",
+        )
+    )
 
 
 def _index_of(groups: Sequence[SeriesGroup], series: str, *, where: str) -> int:
     text = series.strip().lower()
-    if text.isdigit() and 1 <= int(text) <= len(groups):
+    if text.isascii() and text.isdecimal() and 1 <= int(text) <= len(groups):
         return int(text) - 1
     hashes = [g.first.series_uid_sha256 or "" for g in groups]
     matches = [
@@ -246,6 +269,9 @@ def _index_of(groups: Sequence[SeriesGroup], series: str, *, where: str) -> int:
 def _no_volume(
     groups: Sequence[SeriesGroup], modality: Modality | None, *, where: str
 ) -> DataError:
+    damaged = _damaged_tags(groups)
+    if damaged and all(g.kind != "volume" for g in groups):
+        return _damaged_place(damaged, where=where)
     maps = [g for g in groups if g.kind == "map"]
     if maps and all(g.kind in ("map", "not_image") for g in groups):
         doubts = ", ".join(attenuation_doubts(maps[0].first))

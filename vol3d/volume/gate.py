@@ -16,6 +16,7 @@ from vol3d.volume.volume import Acquisition, GateNote, Modality, StoredGeometry,
 
 DEFAULT_MEMORY_LIMIT_GIB = 8.0
 _SPACING_RANGE_MM = (0.01, 100.0)
+_MAX_SHEAR_DEG = 45.0
 _GIB = 2**30
 
 
@@ -49,7 +50,8 @@ def check_grid(grid: Grid, *, where: str) -> None:
     """Refuses grids that no scan has.
 
     Raises:
-        GeometryError: A single slice or row, or a spacing outside 0.01 to 100 mm.
+        GeometryError: A single slice or row, a spacing outside 0.01 to 100 mm, or axes sheared by
+            more than 45 degrees.
     """
     if min(grid.shape_zyx) < 2:
         raise GeometryError(
@@ -69,6 +71,18 @@ def check_grid(grid: Grid, *, where: str) -> None:
                 got=f"{got} mm (z, y, x)",
                 where=f"{where} spacing",
                 remedy="The header's units or affine are wrong; export the scan again.",
+            )
+        )
+    shear_deg = math.degrees(
+        math.acos(min(1.0, grid.voxel_volume_mm3 / math.prod(grid.spacing_zyx_mm)))
+    )
+    if shear_deg > _MAX_SHEAR_DEG + 1e-6:
+        raise GeometryError(
+            explain(
+                expected=f"voxel axes sheared by at most {_MAX_SHEAR_DEG:g} degrees",
+                got=f"{shear_deg:.1f} degrees",
+                where=f"{where} affine",
+                remedy="No scanner makes such voxels; export the scan again.",
             )
         )
 
@@ -135,7 +149,7 @@ def resolve_modality(
     if guess.modality == "unknown":
         message = (
             f"The file names no modality and its values do not settle it ({guess.reason}); "
-            "say --modality CT or --modality MR."
+            "say --modality ct or --modality mr."
         )
     else:
         unit = "Hounsfield units" if guess.modality == "CT" else "arbitrary units"

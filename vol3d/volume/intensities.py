@@ -12,6 +12,7 @@ from vol3d.errors import DataError, explain
 from vol3d.volume.volume import Modality, VoxelArray
 
 _INT16 = np.iinfo(np.int16)
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
 _MAX_SAMPLES = 4_000_000
 _LEAST_HU_RANGE = 20.0
 """Noise and tissue spread CT further than this; labels and normalised values do not."""
@@ -48,7 +49,7 @@ def compact_voxels(
     for slab in raw_zyx:
         values = _scaled(slab, slope, intercept)
         ends = float(values.min()), float(values.max())
-        if not all(abs(end) <= np.finfo(np.float32).max for end in ends):
+        if not all(abs(end) <= _FLOAT32_MAX for end in ends):
             raise _not_finite(where)
         low, high = min(low, ends[0]), max(high, ends[1])
         if values.dtype.kind == "f":
@@ -80,7 +81,8 @@ def _scaled(
 ) -> npt.NDArray[np.generic]:
     if slope == 1.0 and intercept == 0.0:
         return slab
-    scaled: npt.NDArray[np.float64] = slab.astype(np.float64) * slope + intercept
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused by name
+        scaled: npt.NDArray[np.float64] = slab.astype(np.float64) * slope + intercept
     return scaled
 
 

@@ -1,11 +1,12 @@
 """NRRD and MetaImage files, read by SimpleITK and turned from its LPS world to RAS.
 
-SimpleITK fills in an identity orientation where a header has none, so the header's text is read
-too: only then can a guessed orientation be told from a stored one.
+SimpleITK fills in an identity orientation where a header has none and opens whatever data file a
+header names, so the header's text is read first (:mod:`vol3d.volume.itk_header`).
 """
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,11 @@ from vol3d.volume.gate import (
 )
 from vol3d.volume.grid import Grid
 from vol3d.volume.inspection import Examination, ScanKind
+from vol3d.volume.itk_header import ItkHeader, check_deflated, read_itk_header, unreadable
+from vol3d.volume.names import shown_name
 from vol3d.volume.volume import GateNote, Modality, Volume
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-_HEADER_BYTES = 64 * 1024
 _METAIMAGE_KEYS = (b"ObjectType", b"NDims", b"Comment")
 _DTYPES = {
     "8-bit signed integer": "int8",
@@ -56,19 +58,25 @@ def examine_itk(
 ) -> Examination:
     """The gate's verdict on an NRRD or MetaImage file; ``load`` reads the voxels."""
     try:
-        facts = _header_facts(path, kind)
-        check_memory(facts.grid.shape_zyx, facts.dtype.itemsize, memory_limit_gib, where=path.name)
+        header = read_itk_header(path, kind)
+        facts = _header_facts(path, kind, header)
+        check_memory(
+            facts.grid.shape_zyx, facts.dtype.itemsize, memory_limit_gib, where=facts.where
+        )
     except DataError as error:
         return refused(kind, error)
 
     def load() -> Volume:
         import SimpleITK
 
+        if header.is_deflated:
+            size = math.prod(facts.grid.shape_zyx) * facts.dtype.itemsize
+            check_deflated(header, size, where=facts.where)
         reader = _reader(path, kind)
         try:
             array = SimpleITK.GetArrayFromImage(reader.Execute())
         except RuntimeError:
-            raise _unreadable(path, "voxels that are missing or damaged") from None
+            raise unreadable(facts.where, "voxels that are missing or damaged") from None
         return finish_volume(array, facts, modality)
 
     return Examination(inspection=inspection_of(facts), load=load)
@@ -83,23 +91,13 @@ def _reader(path: Path, kind: ScanKind) -> Any:
     return reader
 
 
-def _unreadable(path: Path, got: str) -> DataError:
-    return DataError(
-        explain(
-            expected="a complete NRRD (.nrrd, .nhdr) or MetaImage (.mha, .mhd) file",
-            got=got,
-            where=path.name,
-            remedy="Check the file and, for .mhd and .nhdr, the data file beside it.",
-        )
-    )
-
-
-def _header_facts(path: Path, kind: ScanKind) -> HeaderFacts:
+def _header_facts(path: Path, kind: ScanKind, header: ItkHeader) -> HeaderFacts:
+    where = shown_name(path)
     reader = _reader(path, kind)
     try:
         reader.ReadImageInformation()
     except RuntimeError:
-        raise _unreadable(path, "a header that SimpleITK refuses") from None
+        raise unreadable(where, "a header that SimpleITK refuses") from None
     size, pixel_type = reader.GetSize(), _pixel_type(reader)
     if len(size) != 3 or reader.GetNumberOfComponents() != 1 or pixel_type not in _DTYPES:
         raise GeometryError(
@@ -107,7 +105,7 @@ def _header_facts(path: Path, kind: ScanKind) -> HeaderFacts:
                 expected="one 3-D volume with one real number per voxel",
                 got=f"size {tuple(size)}, {reader.GetNumberOfComponents()} components, "
                 f"{pixel_type}",
-                where=path.name,
+                where=where,
                 remedy="Split time points or channels and pass one volume.",
             )
         )
@@ -116,13 +114,13 @@ def _header_facts(path: Path, kind: ScanKind) -> HeaderFacts:
     lps[:3, :3] = direction * np.array(reader.GetSpacing(), dtype=np.float64)
     lps[:3, 3] = reader.GetOrigin()
     grid = Grid(shape_zyx=(size[2], size[1], size[0]), affine=_LPS_TO_RAS @ lps)
-    check_grid(grid, where=path.name)
+    check_grid(grid, where=where)
     return HeaderFacts(
         kind=kind,
-        where=path.name,
+        where=where,
         grid=grid,
         dtype=np.dtype(_DTYPES[pixel_type]),
-        notes=(*_orientation_note(path, kind), *shear_note(grid)),
+        notes=(*_orientation_note(header), *shear_note(grid)),
     )
 
 
@@ -132,23 +130,14 @@ def _pixel_type(reader: Any) -> str:
     return str(SimpleITK.GetPixelIDValueAsString(reader.GetPixelID()))
 
 
-def _orientation_note(path: Path, kind: ScanKind) -> tuple[GateNote, ...]:
-    """A note when the header stores no orientation and SimpleITK's identity is used."""
-    with path.open("rb") as file:
-        head = file.read(_HEADER_BYTES)
-    if kind == "nrrd":
-        lines = head.split(b"\n\n")[0].split(b"\r\n\r\n")[0].splitlines()
-        keys = {line.split(b":")[0].strip().lower() for line in lines if b":" in line}
-        is_stored = {b"space", b"space directions"} <= keys
-    else:
-        keys = {line.split(b"=")[0].strip() for line in head.splitlines()[:64] if b"=" in line}
-        is_stored = bool(keys & {b"TransformMatrix", b"Orientation", b"Rotation"})
-    if is_stored:
+def _orientation_note(header: ItkHeader) -> tuple[GateNote, ...]:
+    """A note when the header does not say how the axes lie in the patient."""
+    if header.is_orientation_stored:
         return ()
     return (
         GateNote(
             code="orientation_assumed",
-            message="The header gives no orientation; axes are assumed to run L, P, S, so left "
-            "and right are not certain.",
+            message="The header gives no orientation in the patient; its axes are assumed to run "
+            "L, P, S, so left and right are not certain.",
         ),
     )

@@ -6,6 +6,7 @@ every file is read to its end, and a truncated or damaged one is refused.
 
 from __future__ import annotations
 
+import math
 import zlib
 from io import BytesIO
 from pathlib import Path
@@ -26,9 +27,11 @@ from vol3d.volume.gate import (
 )
 from vol3d.volume.grid import FloatArray, Grid
 from vol3d.volume.inspection import Examination
+from vol3d.volume.names import shown_name
 from vol3d.volume.volume import GateNote, Modality, Volume
 
 _HEADER_BYTES = 544
+_OFFSET_RANGE = (348, 2**28)
 _CHUNK = 1 << 18
 _GZIP_WBITS = 31
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -45,11 +48,13 @@ def examine_nifti(path: Path, *, modality: Modality | None, memory_limit_gib: fl
     """The gate's verdict on a NIfTI file from its header; ``load`` reads the voxels."""
     try:
         header = _read_header(path)
-        facts = _header_facts(header, where=path.name)
-        check_memory(facts.grid.shape_zyx, facts.dtype.itemsize, memory_limit_gib, where=path.name)
+        facts = _header_facts(header, where=shown_name(path))
+        offset = _voxel_offset(header, where=facts.where)
+        check_memory(
+            facts.grid.shape_zyx, facts.dtype.itemsize, memory_limit_gib, where=facts.where
+        )
     except DataError as error:
         return refused("nifti", error)
-    offset = int(header["vox_offset"])
 
     def load() -> Volume:
         return finish_volume(_read_voxels(path, offset, facts), facts, modality)
@@ -78,7 +83,7 @@ def _read_header(path: Path) -> Any:
             explain(
                 expected="a NIfTI-1 or NIfTI-2 file in one piece (.nii or .nii.gz)",
                 got="a .hdr/.img pair or ANALYZE header" if size else "other content",
-                where=path.name,
+                where=shown_name(path),
                 remedy="Convert it to .nii.gz, for instance with dcm2niix or nibabel.",
             )
         )
@@ -86,7 +91,7 @@ def _read_header(path: Path) -> Any:
     try:
         return kind.from_fileobj(BytesIO(head), check=False)
     except Exception as error:
-        raise _bad_header(path.name, type(error).__name__) from None
+        raise _bad_header(shown_name(path), type(error).__name__) from None
 
 
 def _bad_header(where: str, got: str) -> DataError:
@@ -108,7 +113,7 @@ def _first_bytes(path: Path) -> bytes:
     try:
         return zlib.decompressobj(_GZIP_WBITS).decompress(head, _HEADER_BYTES)
     except zlib.error:
-        raise _damaged(path.name, "a damaged gzip stream") from None
+        raise _damaged(shown_name(path), "a damaged gzip stream") from None
 
 
 def _damaged(where: str, got: str) -> DataError:
@@ -152,6 +157,14 @@ def _header_facts(header: Any, *, where: str) -> HeaderFacts:
     )
 
 
+def _voxel_offset(header: Any, *, where: str) -> int:
+    """Bytes before the first voxel."""
+    offset = float(header["vox_offset"])
+    if not (math.isfinite(offset) and _OFFSET_RANGE[0] <= offset <= _OFFSET_RANGE[1]):
+        raise _bad_header(where, f"vox_offset {offset:g}")
+    return int(offset)
+
+
 def _shape_ijk(header: Any, *, where: str) -> tuple[int, int, int]:
     dims = [int(n) for n in header["dim"]]
     rank = dims[0]
@@ -184,22 +197,18 @@ def _affine(
     sform_code, qform_code = int(header["sform_code"]), int(header["qform_code"])
     scale = _unit_scale(header, where=where)
     try:
-        sform = header.get_sform() if sform_code > 0 else None
-        qform = header.get_qform() if qform_code > 0 else None
-        fallback = header.get_base_affine()
+        with np.errstate(all="ignore"):  # what is not finite is refused or noted below
+            sform = header.get_sform() if sform_code > 0 else None
+            qform = header.get_qform() if qform_code > 0 else None
+            fallback = header.get_base_affine()
     except Exception as error:
         raise _bad_header(where, f"{type(error).__name__} in the qform") from None
     notes: list[GateNote] = []
-    if sform is not None and qform is not None:
-        distance = _corner_distance(sform, qform, shape) * scale
-        if not distance <= _DISAGREEMENT_MM:
-            notes.append(
-                GateNote(
-                    code="sform_qform_disagree",
-                    message=f"The header's two geometries (sform, qform) differ by up to "
-                    f"{distance:.1f} mm; the sform is used.",
-                )
-            )
+    difference = _form_difference(sform, qform, shape, scale)
+    if difference:
+        notes.append(
+            GateNote(code="sform_qform_disagree", message=f"{difference}; the sform is used.")
+        )
     if sform is None and qform is None:
         notes.append(
             GateNote(
@@ -212,6 +221,20 @@ def _affine(
     affine = np.array(chosen, dtype=np.float64)
     affine[:3] *= scale
     return affine, notes
+
+
+def _form_difference(
+    sform: FloatArray | None, qform: FloatArray | None, shape: tuple[int, int, int], scale: float
+) -> str:
+    """How the header's two geometries differ; empty when they agree or only one is given."""
+    if sform is None or qform is None or not np.isfinite(sform).all():
+        return ""
+    if not np.isfinite(qform).all():
+        return "The header's second geometry (qform) is not finite"
+    distance = _corner_distance(sform, qform, shape) * scale
+    if distance <= _DISAGREEMENT_MM:
+        return ""
+    return f"The header's two geometries (sform, qform) differ by up to {distance:.1f} mm"
 
 
 def _unit_scale(header: Any, *, where: str) -> float:
@@ -243,8 +266,6 @@ def _read_voxels(path: Path, offset: int, facts: HeaderFacts) -> npt.NDArray[np.
     """Stored numbers as (k, j, i), from a file read to its end."""
     count = int(np.prod(facts.grid.shape_zyx, dtype=np.int64))
     end = offset + count * facts.dtype.itemsize
-    if offset < 348:
-        raise _bad_header(facts.where, f"vox_offset {offset}")
     with path.open("rb") as file:
         is_gzip = file.read(2) == _GZIP_MAGIC
     content = _decompressed(path, end) if is_gzip else bytearray(path.read_bytes())
@@ -268,7 +289,7 @@ def _decompressed(path: Path, end: int) -> bytearray:
                     out += decoder.decompress(chunk)[: max(0, end - len(out))]
                     chunk = decoder.unused_data
     except zlib.error:
-        raise _damaged(path.name, "a damaged gzip stream") from None
+        raise _damaged(shown_name(path), "a damaged gzip stream") from None
     if not decoder.eof:
-        raise _damaged(path.name, "a gzip stream that ends too early")
+        raise _damaged(shown_name(path), "a gzip stream that ends too early")
     return out

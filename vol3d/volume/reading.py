@@ -16,6 +16,7 @@ from vol3d.volume.dicom_header import is_dicom
 from vol3d.volume.gate import DEFAULT_MEMORY_LIMIT_GIB, refused
 from vol3d.volume.inspection import Examination, Refusal, ScanInspection
 from vol3d.volume.itk import examine_itk, itk_kind
+from vol3d.volume.names import is_regular, shown_name
 from vol3d.volume.nifti import examine_nifti, is_nifti
 from vol3d.volume.volume import Modality, Volume
 
@@ -96,6 +97,8 @@ def examine(
     try:
         if path.is_dir():
             head = b""
+        elif path.exists() and not is_regular(path):
+            return refused("unknown", _unreadable(path, "a pipe, device or socket"))
         else:
             with path.open("rb") as file:
                 head = file.read(_SNIFFED_BYTES)
@@ -110,7 +113,7 @@ def examine(
             explain(
                 expected="no series, or '1': the file holds one volume",
                 got=repr(series),
-                where=f"{path.name} series",
+                where=f"{shown_name(path)} series",
                 remedy="Leave the option out.",
             )
         )
@@ -127,7 +130,7 @@ def _unreadable(path: Path, got: str) -> DataError:
         explain(
             expected="a NIfTI, NRRD, MetaImage or DICOM file, or a folder with DICOM files",
             got=got,
-            where=path.name or str(path),
+            where=shown_name(path),
             remedy="Check the path and pass the scan itself.",
         )
     )

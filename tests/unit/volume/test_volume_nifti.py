@@ -227,3 +227,29 @@ def test_inspection_refuses_what_reading_refuses(tmp_path: Path) -> None:
     assert found.refusal is not None
     assert found.refusal.message == str(caught.value)
     assert found.refusal.code == "DataError"
+
+
+@pytest.mark.parametrize("offset", [np.nan, np.inf, -np.inf, 0.0, 1e30])
+def test_an_offset_that_is_no_place_in_the_file_is_refused(tmp_path: Path, offset: float) -> None:
+    found = inspect_path(_edit(_save(tmp_path / "a.nii"), vox_offset=offset))
+    assert found.refusal is not None
+    assert "vox_offset" in found.refusal.message
+
+
+def test_a_second_geometry_that_is_not_finite_is_noted_as_that(tmp_path: Path) -> None:
+    path = _edit(_save(tmp_path / "a.nii"), qform_code=1, qoffset_x=np.nan)
+    note = next(n for n in read_volume(path, modality="MR").notes if "disagree" in n.code)
+    assert "(qform) is not finite" in note.message
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_values_beyond_float32_are_refused_without_a_warning(tmp_path: Path) -> None:
+    path = _save(tmp_path / "a.nii", SMALL.astype(np.float64) * 1e300)
+    with pytest.raises(DataError, match="finite"):
+        read_volume(_edit(path, scl_slope=1e38), modality="MR")
+
+
+def test_the_advice_names_the_modality_as_the_option_takes_it(tmp_path: Path) -> None:
+    path = _save(tmp_path / "a.nii", np.arange(24, dtype=np.int16).reshape(2, 3, 4))
+    note = next(n for n in read_volume(path).notes if n.code == "modality_inferred")
+    assert "--modality ct or --modality mr" in note.message

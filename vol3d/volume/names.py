@@ -1,0 +1,33 @@
+"""How paths are named in messages, and which of them may be opened."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+
+def shown_name(path: Path) -> str:
+    r"""The last part of a path for messages, safe to print on a terminal.
+
+    Paths such as ``.`` are named after the folder that they lead to. Characters that do not print
+    (line ends, escape codes, bytes that are no text) are written as escapes.
+
+    >>> shown_name(Path("scan\n.nii"))
+    'scan\\n.nii'
+    """
+    name = path.name
+    if name in ("", ".."):
+        name = os.path.basename(os.path.realpath(path)) or str(path)
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in name)
+
+
+def is_regular(path: Path) -> bool:
+    """Whether a path (or what its link leads to) is a plain file: no pipe, device, or socket.
+
+    Opening one of the others can wait for ever.
+    """
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False
