@@ -67,6 +67,7 @@ def run(arguments: Sequence[str]) -> int:
         arguments: As in ``sys.argv[1:]``.
     """
     _set_environment(arguments)
+    _open_closed_streams()
     options = list(arguments)
     if "--" in options:
         options = options[: options.index("--")]
@@ -81,8 +82,26 @@ def run(arguments: Sequence[str]) -> int:
         outcome.close_stdout()
         return outcome.FAILED
     except (Exception, KeyboardInterrupt) as error:
-        return outcome.tell_error(error, is_json=is_json, is_verbose=is_verbose)
+        return _tell(error, is_json=is_json, is_verbose=is_verbose)
     return int(code or outcome.OK)
+
+
+def _tell(error: BaseException, *, is_json: bool, is_verbose: bool) -> int:
+    """Tells an error; a stream that takes no more text changes nothing about the exit code."""
+    try:
+        code = outcome.tell_error(error, is_json=is_json, is_verbose=is_verbose)
+        sys.stdout.flush()
+    except OSError:
+        outcome.close_stdout()
+        return outcome.exit_code_of(error)
+    return code
+
+
+def _open_closed_streams() -> None:
+    """Gives a process that was started with ``>&-`` or ``2>&-`` somewhere to write to."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  (kept for the process)
 
 
 def _set_environment(arguments: Sequence[str]) -> None:

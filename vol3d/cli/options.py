@@ -35,7 +35,11 @@ SeriesFlag = Annotated[
 ]
 ModalityFlag = Annotated[
     ModalityOption | None,
-    typer.Option("--modality", help="What the scan is, if its file does not say."),
+    typer.Option(
+        "--modality",
+        case_sensitive=False,
+        help="What the scan is, if its file does not say.",
+    ),
 ]
 DownloadFlag = Annotated[
     bool, typer.Option("--allow-download", help="Let a hub id be fetched; otherwise offline.")

@@ -39,7 +39,7 @@ def tell_error(error: BaseException, *, is_json: bool, is_verbose: bool) -> int:
     and an interrupt never have one.
     """
     code = exit_code_of(error)
-    message = _message(error)
+    message = _message(error).encode("ascii", "backslashreplace").decode()
     if is_verbose and code in (FAILED, REFUSED):
         traceback.print_exception(error, file=sys.stderr)
     print(f"vol3d: {message}", file=sys.stderr)
@@ -53,8 +53,8 @@ def tell_error(error: BaseException, *, is_json: bool, is_verbose: bool) -> int:
 
 
 def print_json(record: object) -> None:
-    """Prints one JSON document on stdout."""
-    print(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False))
+    """Prints one JSON document on stdout, in ASCII so that any terminal and pipe can take it."""
+    print(json.dumps(record, indent=2, ensure_ascii=True, allow_nan=False))
 
 
 def close_stdout() -> None:

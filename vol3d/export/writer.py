@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import textwrap
 import time
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from vol3d.report.memory import peak_memory_mb
 from vol3d.volume import Volume
 
 TEXT_WIDTH = 96
+FILE_NAMES = ("report.txt", "report.json", "report.html", "preview.png", "run.json")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,23 +33,40 @@ class ReportFiles:
 
 
 def check_output_dir(out_dir: str | Path) -> Path:
-    """The folder to write to; it may exist or not, but must not be a file.
+    """The folder to write to, made if missing; checked before any work is done.
 
     Raises:
-        ConfigError: ``out_dir``, or a part of it, is an existing file.
+        ConfigError: ``out_dir`` is empty, it or a part of it is a file, it cannot be written to,
+            or one of the five names in it belongs to a folder.
     """
     path = Path(out_dir)
+    if not str(out_dir).strip():
+        raise _bad_output("an empty path", "''")
     for part in (path, *path.parents):
-        if part.exists() and not part.is_dir():
-            raise ConfigError(
-                explain(
-                    expected="a folder, existing or new",
-                    got="the path of an existing file",
-                    where=f"output {part.name!r}",
-                    remedy="Name a folder with -o; the files in it have fixed names.",
-                )
-            )
+        if (part.exists() or part.is_symlink()) and not part.is_dir():
+            raise _bad_output("the path of an existing file or a broken link", part.name)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise _bad_output(f"a folder that cannot be written to ({reason})", path.name) from error
+    for name in FILE_NAMES:
+        if (path / name).is_dir():
+            raise _bad_output(f"a folder called {name} in it", path.name)
     return path
+
+
+def _bad_output(got: str, name: str) -> ConfigError:
+    return ConfigError(
+        explain(
+            expected="a folder, existing or new, that can be written to",
+            got=got,
+            where=f"output {name!r}",
+            remedy="Name another folder with -o; the files in it have fixed names.",
+        )
+    )
 
 
 def write_report(
@@ -133,5 +152,8 @@ def render_text(report: Report, manifest: RunManifest) -> str:
 def _write(path: Path, content: bytes) -> None:
     """Writes a whole file under another name first, then renames it."""
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    os.replace(partial, path)
+    try:
+        partial.write_bytes(content)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vol3d.errors import DataError, explain
+from vol3d.errors import ConfigError, DataError, explain
 
 EXAMPLE_NAME = "example"
 _EXAMPLES = Path(__file__).resolve().parent.parent / "_examples"
@@ -35,6 +35,16 @@ def resolve_scan(scan: str | Path) -> Path:
     A file or folder of that name is meant by ``./example`` or by a ``Path``.
 
     Raises:
+        ConfigError: An empty path, such as that of a variable that is not set.
         DataError: ``example`` was asked for and the installation lacks it.
     """
+    if not str(scan).strip():
+        raise ConfigError(
+            explain(
+                expected="the path of a scan",
+                got="an empty path",
+                where="SCAN",
+                remedy="Give a file or folder, or the word example.",
+            )
+        )
     return example_scan() if scan == EXAMPLE_NAME else Path(scan)

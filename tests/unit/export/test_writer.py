@@ -155,3 +155,13 @@ def test_page_says_what_was_validated(
     model = listed_report.model.model_copy(update={"validated": validated})
     page = render_page(listed_report.model_copy(update={"model": model}), [], manifest)
     assert words in page[page.index('class="candidates"') :].split("</section>")[0]
+
+
+@pytest.mark.parametrize("name", ["", "dangling", "taken"])
+def test_folder_that_cannot_take_the_files_is_refused_before_any_work(
+    name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "taken" / "report.txt").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="that can be written to"):
+        check_output_dir(str(tmp_path / name) if name else "")

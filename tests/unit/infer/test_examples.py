@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from vol3d.errors import DataError
+from vol3d.errors import ConfigError, DataError
 from vol3d.infer import examples
+from vol3d.infer.examples import resolve_scan
 
 
 def test_example_is_the_bundled_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,3 +28,8 @@ def test_missing_example_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(examples, "_EXAMPLES", tmp_path)
     with pytest.raises(DataError, match="Install the package again"):
         examples.resolve_scan("example")
+
+
+def test_empty_path_is_a_usage_error() -> None:
+    with pytest.raises(ConfigError, match="empty path"):
+        resolve_scan("")
