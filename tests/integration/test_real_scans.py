@@ -153,7 +153,8 @@ def test_inspection_agrees_with_reading(test_data: Path, facts: Facts, case: str
     assert found.stored is not None
     assert np.array_equal(found.stored.affine_ras, volume.stored.affine_ras)
     assert (found.modality, found.unit) == (volume.modality, volume.unit)
-    assert found.notes == volume.notes
+    # only a check of headers has to say that it decoded nothing
+    assert tuple(n for n in found.notes if n.code != "pixels_not_decoded") == volume.notes
 
 
 @pytest.mark.parametrize("case", REFUSED)
