@@ -33,7 +33,7 @@ class ReportFiles:
 
 
 def check_output_dir(out_dir: str | Path) -> Path:
-    """The folder to write to, made if missing; checked before any work is done.
+    """The folder to write to; that it can be made and written to is tried before any work.
 
     Raises:
         ConfigError: ``out_dir`` is empty, it or a part of it is a file, it cannot be written to,
@@ -45,10 +45,13 @@ def check_output_dir(out_dir: str | Path) -> Path:
     for part in (path, *path.parents):
         if (part.exists() or part.is_symlink()) and not part.is_dir():
             raise _bad_output("the path of an existing file or a broken link", part.name)
+    new = [part for part in (path, *path.parents) if not part.exists()]
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             pass
+        for part in new:  # a scan that is refused later leaves no folder behind
+            part.rmdir()
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise _bad_output(f"a folder that cannot be written to ({reason})", path.name) from error

@@ -99,32 +99,45 @@ def pool_mean(values: torch.Tensor, cells: Cells) -> torch.Tensor:
     return total / cells.count.to(values.dtype).unsqueeze(-1)
 
 
+AMOUNT_LEVELS = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+"""Expected numbers of patches of a class around which its summary token changes."""
+SHARE_LEVELS = (0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8)
+"""Largest probabilities of a class around which its summary token changes."""
+
+
 class ClassSummary(nn.Module):
     """One token per patch class and volume: what the dense head sees of the class, and how much.
 
-    A class's token pools all kept patches by the head's probabilities (a soft mask), and adds the
-    logarithm of the expected number of patches and the largest probability. Patches that were
+    A class's token pools all kept patches by the head's probabilities (a soft mask), and adds soft
+    steps of the expected number of patches and of the largest probability. Patches that were
     dropped are air and hold nothing of any class, so dropping them changes nothing.
     """
 
     def __init__(self, vision_width: int, text_width: int, num_classes: int) -> None:
         super().__init__()
         self.class_embedding = nn.Embedding(num_classes, text_width)
+        num_steps = len(AMOUNT_LEVELS) + len(SHARE_LEVELS)
         self.feed_forward = nn.Sequential(
-            nn.Linear(vision_width + 3, text_width), nn.GELU(), nn.Linear(text_width, text_width)
+            nn.Linear(vision_width + num_steps, text_width),
+            nn.GELU(),
+            nn.Linear(text_width, text_width),
         )
+        self.norm = nn.LayerNorm(text_width)
 
     def forward(self, encoded: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
         """(K, H) tokens of one volume from its patches (N, E) and their class logits (N, K)."""
         share_NK = logits.float().sigmoid()
         amount_K = share_NK.sum(dim=0)
         pooled_KE = (share_NK.T @ encoded.float()) / amount_K.clamp_min(1e-6).unsqueeze(1)
-        scale = torch.stack(
-            [amount_K.log1p(), share_NK.amax(dim=0), logits.float().amax(dim=0) / 4.0], dim=1
-        )
-        features = torch.cat([pooled_KE, scale], dim=1).to(self.class_embedding.weight.dtype)
-        tokens: torch.Tensor = self.feed_forward(features)
-        return tokens + self.class_embedding.weight
+        steps = [
+            ((amount_K / level).log() * 3.0).sigmoid().unsqueeze(1) for level in AMOUNT_LEVELS
+        ] + [
+            ((share_NK.amax(dim=0) - level) * 20.0).sigmoid().unsqueeze(1) for level in SHARE_LEVELS
+        ]
+        features = torch.cat([pooled_KE, *(4.0 * step for step in steps)], dim=1)
+        tokens = self.feed_forward(features.to(self.class_embedding.weight.dtype))
+        out: torch.Tensor = self.norm(tokens + self.class_embedding.weight)
+        return out
 
 
 class SpatialPoolingConnector(PreTrainedModel):

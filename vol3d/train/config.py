@@ -12,7 +12,10 @@ from vol3d.preprocess.spec import PreprocessSpec
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StageConfig:
-    """One stage: ``dense`` trains the encoder on patch classes alone, ``instruct`` everything.
+    """One stage of a run.
+
+    ``dense`` trains the encoder on patch classes alone, ``align`` connector and language model
+    beside a frozen encoder, ``instruct`` everything.
 
     Args:
         kind: What is learned.
@@ -20,11 +23,11 @@ class StageConfig:
         learning_rate: Peak of the schedule; linear warm-up, then cosine to a tenth of it.
         warmup_steps: Steps of the warm-up.
         volumes_per_batch: Volumes packed into one step.
-        questions_per_volume: Prompts asked about each volume (``instruct``).
+        questions_per_volume: Prompts asked about each volume (not ``dense``).
         report_probability: How often one of them asks for the whole findings text.
     """
 
-    kind: Literal["dense", "instruct"]
+    kind: Literal["dense", "align", "instruct"]
     num_steps: int
     learning_rate: float
     warmup_steps: int = 50

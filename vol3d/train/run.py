@@ -283,5 +283,6 @@ def _run_stage(
         train_dataset=PhantomSamples(order, config.preprocess, output_dir / "samples"),
         callbacks=[_JsonLines(log, stage.kind)],
     )
+    model.vision.requires_grad_(stage.kind != "align")
     logger.info("stage %s: %d steps", stage.kind, stage.num_steps)
     trainer.train()
