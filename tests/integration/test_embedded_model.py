@@ -15,7 +15,6 @@ from vol3d.models.card import ModelCard
 from vol3d.preprocess.pipeline import blank_like, prepare
 from vol3d.volume import write_dicom_series, write_nifti
 
-
 ROOT = Path(__file__).resolve().parents[2]
 
 

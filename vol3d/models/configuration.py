@@ -69,8 +69,8 @@ class Vol3dConnectorConfig(PreTrainedConfig):
         pool_sizes: Allowed cell edges k in patches, smallest first; the first one whose cells fit
             ``max_tokens`` is used for a volume.
         max_tokens: Budget of language-model tokens per volume.
-        num_summary_tokens: 0, or the number of patch classes: one token per class that pools the
-            whole volume by the dense head's probabilities and says how much of the class there is.
+        num_summary_tokens: Tokens in front of each volume's grid tokens that sum up how much of
+            every patch class the dense head sees; 0 for none.
         num_fourier_bands: Wavelengths per axis of the position features.
         fourier_shortest_mm: Shortest of these wavelengths.
         fourier_longest_mm: Longest of these wavelengths.

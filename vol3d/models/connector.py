@@ -106,37 +106,32 @@ SHARE_LEVELS = (0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8)
 
 
 class ClassSummary(nn.Module):
-    """One token per patch class and volume: what the dense head sees of the class, and how much.
+    """A few tokens per volume that say how much of every patch class the dense head sees.
 
-    A class's token pools all kept patches by the head's probabilities (a soft mask), and adds soft
-    steps of the expected number of patches and of the largest probability. Patches that were
-    dropped are air and hold nothing of any class, so dropping them changes nothing.
+    For each class: soft steps of the expected number of patches and of the largest probability.
+    Patches that were dropped are air and hold nothing of any class, so dropping changes nothing.
     """
 
-    def __init__(self, vision_width: int, text_width: int, num_classes: int) -> None:
+    def __init__(self, num_classes: int, num_tokens: int, text_width: int) -> None:
         super().__init__()
-        self.class_embedding = nn.Embedding(num_classes, text_width)
         num_steps = len(AMOUNT_LEVELS) + len(SHARE_LEVELS)
+        self.num_tokens = num_tokens
         self.feed_forward = nn.Sequential(
-            nn.Linear(vision_width + num_steps, text_width),
+            nn.Linear(num_classes * num_steps, 2 * text_width),
             nn.GELU(),
-            nn.Linear(text_width, text_width),
+            nn.Linear(2 * text_width, num_tokens * text_width),
         )
         self.norm = nn.LayerNorm(text_width)
 
-    def forward(self, encoded: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-        """(K, H) tokens of one volume from its patches (N, E) and their class logits (N, K)."""
+    def forward(self, logits: torch.Tensor) -> torch.Tensor:
+        """(G, H) tokens of one volume from the class logits (N, K) of its patches."""
         share_NK = logits.float().sigmoid()
-        amount_K = share_NK.sum(dim=0)
-        pooled_KE = (share_NK.T @ encoded.float()) / amount_K.clamp_min(1e-6).unsqueeze(1)
-        steps = [
-            ((amount_K / level).log() * 3.0).sigmoid().unsqueeze(1) for level in AMOUNT_LEVELS
-        ] + [
-            ((share_NK.amax(dim=0) - level) * 20.0).sigmoid().unsqueeze(1) for level in SHARE_LEVELS
-        ]
-        features = torch.cat([pooled_KE, *(4.0 * step for step in steps)], dim=1)
-        tokens = self.feed_forward(features.to(self.class_embedding.weight.dtype))
-        out: torch.Tensor = self.norm(tokens + self.class_embedding.weight)
+        amount_K, most_K = share_NK.sum(dim=0), share_NK.amax(dim=0)
+        steps = [((amount_K / level).log() * 3.0).sigmoid() for level in AMOUNT_LEVELS]
+        steps += [((most_K - level) * 20.0).sigmoid() for level in SHARE_LEVELS]
+        features = 2.0 * torch.cat(steps) - 1.0
+        tokens = self.feed_forward(features.to(self.norm.weight.dtype))
+        out: torch.Tensor = self.norm(tokens.unflatten(0, (self.num_tokens, -1)))
         return out
 
 
@@ -146,7 +141,14 @@ class SpatialPoolingConnector(PreTrainedModel):
     config_class = Vol3dConnectorConfig
     base_model_prefix = "connector"
 
-    def __init__(self, config: Vol3dConnectorConfig, *, vision_width: int, text_width: int) -> None:
+    def __init__(
+        self,
+        config: Vol3dConnectorConfig,
+        *,
+        vision_width: int,
+        text_width: int,
+        num_classes: int = 0,
+    ) -> None:
         super().__init__(config)
         children = config.pool_sizes[0] ** 3 if config.pooling == "concat" else 1
         self.missing = (
@@ -164,7 +166,7 @@ class SpatialPoolingConnector(PreTrainedModel):
             longest_mm=config.fourier_longest_mm,
         )
         self.summary = (
-            ClassSummary(vision_width, text_width, config.num_summary_tokens)
+            ClassSummary(num_classes, config.num_summary_tokens, text_width)
             if config.num_summary_tokens
             else None
         )

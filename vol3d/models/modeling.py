@@ -84,6 +84,7 @@ class Vol3dForConditionalGeneration(PreTrainedModel, GenerationMixin):
             connector,
             vision_width=vision.hidden_size,
             text_width=text.get_text_config().hidden_size,
+            num_classes=len(vision.patch_classes),
         )
         self.language_model = AutoModelForCausalLM.from_config(config.text_config)
         self.post_init()
@@ -135,15 +136,10 @@ class Vol3dForConditionalGeneration(PreTrainedModel, GenerationMixin):
         if self.connector.summary is not None:
             assert logits is not None, "num_summary_tokens needs vision_config.patch_classes"
             kept = torch.bincount(patch_volume, minlength=len(volume_shapes_zyx)).tolist()
-            per_volume = zip(
-                torch.split(embeds, counts),
-                torch.split(encoded, kept),
-                torch.split(logits, kept),
-                strict=True,
-            )
+            per_volume = zip(torch.split(embeds, counts), torch.split(logits, kept), strict=True)
             pieces = [
-                torch.cat([self.connector.summary(states, scores).to(grid.dtype), grid])
-                for grid, states, scores in per_volume
+                torch.cat([self.connector.summary(scores).to(grid.dtype), grid])
+                for grid, scores in per_volume
             ]
             embeds, counts = torch.cat(pieces), [len(piece) for piece in pieces]
         return Vol3dVisualTokens(embeds=embeds, tokens_per_volume=counts, patch_logits=logits)

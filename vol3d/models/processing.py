@@ -29,7 +29,7 @@ class Vol3dFeatureExtractor(FeatureExtractionMixin):
         preprocess_spec: The spec as a dictionary; scans must be prepared with exactly this one.
         pool_sizes: Allowed cell edges of the connector, as in its configuration.
         max_tokens_per_volume: Token budget of the connector, as in its configuration.
-        num_summary_tokens: Class tokens in front of each volume's grid tokens, likewise.
+        num_summary_tokens: Tokens in front of each volume's grid tokens, likewise.
     """
 
     model_input_names = [  # noqa: RUF012  (read by transformers from the class)

@@ -89,7 +89,6 @@ class ModelSection:
         text: Arguments of the causal language model's configuration, with its ``model_type``.
         vocab_size: Upper bound of the tokenizer trained on the questions and findings.
         patch_loss_weight: Weight of the dense patch loss beside the language loss.
-        has_summary_tokens: Whether the language model also gets one token per patch class.
         lesion_class_weight: Weight of a lesion class in it, beside 1 for an organ class.
     """
 
@@ -99,7 +98,6 @@ class ModelSection:
     vocab_size: int = 640
     patch_loss_weight: float = 4.0
     lesion_class_weight: float = 10.0
-    has_summary_tokens: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,7 +111,7 @@ class TrainConfig:
         seed: Seed of weights, order and augmentation.
         precision: ``bf16`` runs matrix products in bfloat16 (autocast), ``fp32`` nothing.
         init_from: Checkpoint folder whose weights to start from; None starts from nothing. Only the
-            class tokens may be missing in it.
+            connector's summary may be missing in it.
         weight_decay: AdamW weight decay of matrices.
         max_grad_norm: Gradient clipping.
         log_every: Steps between log lines.

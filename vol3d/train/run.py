@@ -87,7 +87,7 @@ def build_processor(config: TrainConfig) -> Vol3dProcessor:
         config.preprocess.to_dict(),
         pool_sizes=connector.pool_sizes,
         max_tokens_per_volume=connector.max_tokens,
-        num_summary_tokens=len(PATCH_CLASSES) if config.model.has_summary_tokens else 0,
+        num_summary_tokens=connector.num_summary_tokens,
     )
     return Vol3dProcessor(extractor, tokenizer)
 
@@ -107,10 +107,7 @@ def build_model(config: TrainConfig, processor: Vol3dProcessor) -> Vol3dForCondi
                 "patch_size_zyx": list(config.preprocess.patch_zyx),
                 "patch_classes": list(PATCH_CLASSES),
             },
-            connector_config={
-                **config.model.connector,
-                "num_summary_tokens": processor.feature_extractor.num_summary_tokens,
-            },
+            connector_config=dict(config.model.connector),
             text_config={
                 **config.model.text,
                 "vocab_size": len(tokenizer),
@@ -146,7 +143,7 @@ def load_weights(model: Vol3dForConditionalGeneration, folder: Path) -> None:
     """Starts a model from the weights in a checkpoint folder.
 
     Raises:
-        CheckpointError: A weight has no counterpart; only new class tokens may start from nothing.
+        CheckpointError: A weight has no counterpart; only the summary may start from nothing.
     """
     source = Vol3dForConditionalGeneration.from_pretrained(
         folder, dtype=torch.float32, local_files_only=True
