@@ -115,10 +115,10 @@ def load_config(cls: type[T], path_or_name: str | Path, overrides: Sequence[str]
     data = read_mapping(path_or_name, overrides)
     where = Path(path_or_name).name
     try:
-        text = json.dumps(data, allow_nan=False)
+        text = json.dumps(data)
     except (TypeError, ValueError) as error:
         got = f"a value that is none of these ({error})"
-        raise _problem("texts, finite numbers, lists and mappings", got, where) from error
+        raise _problem("texts, numbers, lists and mappings", got, where) from error
     try:
         return TypeAdapter(cls).validate_json(text, strict=True, extra="forbid")
     except ValidationError as error:

@@ -104,7 +104,7 @@ def test_saved_sample_is_read_back(sample: PhantomSample, tmp_path: Path) -> Non
         elif field.name != "notes":
             assert ours == theirs, field.name
     assert again.facts == sample.facts
-    torch.testing.assert_close(again.patch_targets, sample.patch_targets, rtol=0, atol=0.5 / 255)
+    torch.testing.assert_close(again.patch_targets, sample.patch_targets, rtol=0, atol=0.51 / 255)
 
 
 def test_sample_is_made_once_and_then_read(tmp_path: Path) -> None:
