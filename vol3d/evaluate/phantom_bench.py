@@ -112,12 +112,19 @@ def summarise(answers: Sequence[BenchAnswer]) -> dict[str, Any]:
         "intervals_disjoint": seen.is_disjoint_from(blank),
         "kinds": kinds,
         "presence_by_size": _presence_by_size(answers),
+        "presence_false_alarms": _false_alarms(answers),
     }
 
 
 def _largest_mm(facts: CaseFacts, question: Question) -> float | None:
     lesions = facts.lesions_of(question.slots["organ"]) if "organ" in question.slots else ()
     return max((lesion.longest_axial_diameter_mm for lesion in lesions), default=None)
+
+
+def _false_alarms(answers: Sequence[BenchAnswer]) -> float:
+    """Percent of organs without a lesion in which the model claims one."""
+    own = [a for a in answers if a.kind == "lesion_presence" and a.largest_mm is None]
+    return _percent(sum(normalise(a.said) == "yes" for a in own) / len(own)) if own else 0.0
 
 
 def _presence_by_size(answers: Sequence[BenchAnswer]) -> list[dict[str, float]]:
