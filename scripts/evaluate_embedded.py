@@ -6,6 +6,7 @@ python scripts/evaluate_embedded.py --model CHECKPOINT --per-type 120 --out resu
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 import time
@@ -35,16 +36,7 @@ def main() -> None:
     summary["weights_sha256"] = engine.weights_sha256
     print(json.dumps(summary, indent=2))
     if args.out:
-        rows = [
-            {
-                "seed": a.seed,
-                "kind": a.kind,
-                "answer": a.answer,
-                "said": a.said,
-                "blank": a.said_blank,
-            }
-            for a in answers
-        ]
+        rows = [{**dataclasses.asdict(a), "is_right": a.is_right} for a in answers]
         args.out.write_text(json.dumps({"summary": summary, "answers": rows}, indent=1))
     if args.write_card:
         card = engine.card.model_copy(update={"evaluation": {"phantom_bench": summary}})
