@@ -138,7 +138,8 @@ def _bench_lines(bench: dict[str, Any]) -> list[str]:
         lines.append(f"| {kind} | {row['questions']} | {row['accuracy']} | {row['blank']} |")
     lines += [
         "",
-        "Lesions found (presence questions whose answer is yes), by longest diameter:",
+        f"It claims a lesion in {bench['presence_false_alarms']} % of the organs that hold none; "
+        "read the share of lesions found, by longest diameter, beside that:",
         "",
     ]
     lines += ["| diameter mm | lesions | found % |", "|---|---|---|"]
