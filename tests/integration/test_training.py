@@ -24,7 +24,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_log_has_both_losses(run_folder: Path) -> None:
     lines = [json.loads(line) for line in (run_folder / "log.jsonl").read_text().splitlines()]
-    assert {line["stage"] for line in lines} == {"dense", "instruct"}
+    assert {line["stage"] for line in lines} == {"dense", "instruct", "align"}
     assert any("patch_loss" in line for line in lines)
     assert any("language_loss" in line for line in lines)
 

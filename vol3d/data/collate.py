@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,8 @@ class PhantomCollator:
         shift_hu: Largest added constant.
         seed: Seed of questions, order and noise; the draws of a batch depend on it, the
             samples and their visits alone, not on which worker process makes the batch.
+        encodings: What a frozen encoder made of each case, (patches, width) by seed; batches then
+            hold it as ``encoded`` in place of the voxels, and no dense targets. None for voxels.
     """
 
     processor: Any
@@ -37,18 +39,20 @@ class PhantomCollator:
     noise_hu: float
     shift_hu: float
     seed: int
+    encodings: Mapping[int, torch.Tensor] | None = None
 
     def __call__(self, samples: Sequence[PhantomSample]) -> dict[str, torch.Tensor]:
         """Model inputs with ``patch_targets`` and, if questions are asked, ``labels``."""
         rngs = [random.Random(f"{self.seed}/{s.seed}/{s.visit}") for s in samples]
-        volumes = [
-            jitter(s.prepared, rng, noise_hu=self.noise_hu, shift_hu=self.shift_hu)
-            for s, rng in zip(samples, rngs, strict=True)
-        ]
-        targets = torch.cat([sample.patch_targets for sample in samples])
+        volumes = [s.prepared for s in samples]
+        if self.encodings is None:
+            volumes = [
+                jitter(volume, rng, noise_hu=self.noise_hu, shift_hu=self.shift_hu)
+                for volume, rng in zip(volumes, rngs, strict=True)
+            ]
         if self.questions_per_volume == 0:
             packed, _ = self.processor.feature_extractor(volumes)
-            return {**packed, "patch_targets": targets}
+            return {**packed, "patch_targets": _targets(samples)}
         texts: list[str] = []
         slots: list[int] = []
         for number, sample in enumerate(samples):
@@ -57,7 +61,11 @@ class PhantomCollator:
                 slots.append(number)
         batch = self.processor(texts, volumes, volume_slots=slots)
         labels = answer_labels(batch["input_ids"], batch["attention_mask"], self._assistant_id())
-        return {**batch, "labels": labels, "patch_targets": targets}
+        if self.encodings is None:
+            return {**batch, "labels": labels, "patch_targets": _targets(samples)}
+        del batch["voxels"]
+        encoded = torch.cat([self.encodings[sample.seed] for sample in samples])
+        return {**batch, "labels": labels, "encoded": encoded}
 
     def _dialogue(self, sample: PhantomSample, rng: random.Random) -> list[tuple[str, str]]:
         questions = questions_for(sample.facts, rng)
@@ -73,6 +81,10 @@ class PhantomCollator:
     def _assistant_id(self) -> int:
         tokenizer = self.processor.tokenizer
         return int(tokenizer.convert_tokens_to_ids(tokenizer.assistant_token))
+
+
+def _targets(samples: Sequence[PhantomSample]) -> torch.Tensor:
+    return torch.cat([sample.patch_targets for sample in samples])
 
 
 def answer_labels(

@@ -20,6 +20,7 @@ from vol3d.models.connector import SpatialPoolingConnector, group_patches
 from vol3d.models.vision import Vit3d, init_module
 
 VOLUME_INPUTS = (
+    "encoded",
     "voxels",
     "volume_shapes_zyx",
     "volume_windows",
@@ -53,7 +54,7 @@ class Vol3dOutput(ModelOutput):
 
     loss: torch.Tensor | None = None
     logits: torch.Tensor | None = None
-    past_key_values: Cache | None = None
+    cache: Cache | None = None
     hidden_states: tuple[torch.Tensor, ...] | None = None
     attentions: tuple[torch.Tensor, ...] | None = None
     patch_logits: torch.Tensor | None = None
@@ -103,7 +104,7 @@ class Vol3dForConditionalGeneration(PreTrainedModel, GenerationMixin):
 
     def get_volume_features(
         self,
-        voxels: torch.Tensor,
+        voxels: torch.Tensor | None,
         volume_shapes_zyx: torch.Tensor,
         volume_windows: torch.Tensor,
         volume_modality: torch.Tensor,
@@ -112,22 +113,28 @@ class Vol3dForConditionalGeneration(PreTrainedModel, GenerationMixin):
         patch_position_mm: torch.Tensor,
         patch_fraction: torch.Tensor,
         pool_size: torch.Tensor,
+        encoded: torch.Tensor | None = None,
     ) -> Vol3dVisualTokens:
         """Visual tokens of packed volumes; see :meth:`Vit3d.forward` for the arguments.
 
         Args:
             pool_size: (V,) cell edge of the connector for each volume, chosen by the processor.
+            encoded: (N, E) output of ``vision`` for these patches, where it is known already (a
+                frozen encoder); the voxels are then not needed.
         """
-        encoded = self.vision(
-            voxels,
-            volume_shapes_zyx,
-            volume_windows,
-            volume_modality,
-            patch_volume,
-            patch_index_zyx,
-            patch_position_mm,
-            patch_fraction,
-        )
+        if encoded is None:
+            assert voxels is not None, "voxels, or what the encoder made of them"
+            encoded = self.vision(
+                voxels,
+                volume_shapes_zyx,
+                volume_windows,
+                volume_modality,
+                patch_volume,
+                patch_index_zyx,
+                patch_position_mm,
+                patch_fraction,
+            )
+        encoded = encoded.to(self.connector.dtype)
         cells = group_patches(patch_volume, patch_index_zyx, pool_size)
         embeds = self.connector(encoded, cells, patch_position_mm, patch_fraction)
         head = self.vision.patch_head
@@ -186,7 +193,7 @@ class Vol3dForConditionalGeneration(PreTrainedModel, GenerationMixin):
         input_ids: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
         position_ids: torch.Tensor | None = None,
-        past_key_values: Cache | None = None,
+        cache: Cache | None = None,
         inputs_embeds: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
         voxels: torch.Tensor | None = None,
@@ -201,6 +208,7 @@ class Vol3dForConditionalGeneration(PreTrainedModel, GenerationMixin):
         volume_slots: torch.Tensor | None = None,
         volume_embeds: torch.Tensor | None = None,
         patch_targets: torch.Tensor | None = None,
+        encoded: torch.Tensor | None = None,
         **kwargs: Any,
     ) -> Vol3dOutput:
         """Next-token logits, and losses where labels or patch targets are given.
@@ -214,12 +222,13 @@ class Vol3dForConditionalGeneration(PreTrainedModel, GenerationMixin):
             volume_slots: See :meth:`rows_of_embeds`.
             volume_embeds: (B, most, H) from :meth:`rows_of_embeds`, in place of the volumes.
             patch_targets: (N, K) in 0..1, what the dense patch head should say.
+            encoded: See :meth:`get_volume_features`.
 
         Raises:
             DataError: Placeholders and visual tokens do not match.
         """
         features = None
-        if voxels is not None:
+        if voxels is not None or encoded is not None:
             features = self.get_volume_features(
                 voxels,
                 volume_shapes_zyx,  # type: ignore[arg-type]
@@ -230,6 +239,7 @@ class Vol3dForConditionalGeneration(PreTrainedModel, GenerationMixin):
                 patch_position_mm,  # type: ignore[arg-type]
                 patch_fraction,  # type: ignore[arg-type]
                 pool_size,  # type: ignore[arg-type]
+                encoded,
             )
             if input_ids is None:
                 return self._dense_only(features, patch_targets)
@@ -239,7 +249,7 @@ class Vol3dForConditionalGeneration(PreTrainedModel, GenerationMixin):
             inputs_embeds = self.get_input_embeddings()(input_ids)
             if volume_embeds is not None:
                 inputs_embeds = self._insert(inputs_embeds, input_ids, volume_embeds)
-        is_whole_prompt = position_ids is None and past_key_values is None
+        is_whole_prompt = position_ids is None and cache is None
         if is_whole_prompt and attention_mask is not None and attention_mask.ndim == 2:
             # left padding must not shift absolute positions
             position_ids = (attention_mask.long().cumsum(-1) - 1).clamp_min(0)
@@ -247,7 +257,7 @@ class Vol3dForConditionalGeneration(PreTrainedModel, GenerationMixin):
             inputs_embeds=inputs_embeds,
             attention_mask=attention_mask,
             position_ids=position_ids,
-            past_key_values=past_key_values,
+            cache=cache,
             labels=labels,
             **{**kwargs, "return_dict": True},
         )
@@ -261,7 +271,7 @@ class Vol3dForConditionalGeneration(PreTrainedModel, GenerationMixin):
         return Vol3dOutput(
             loss=loss,
             logits=out.logits,
-            past_key_values=out.past_key_values,
+            cache=out.cache,
             hidden_states=out.hidden_states,
             attentions=out.attentions,
             patch_logits=None if features is None else features.patch_logits,
@@ -310,7 +320,7 @@ class Vol3dForConditionalGeneration(PreTrainedModel, GenerationMixin):
         """Generated token ids; the volumes are encoded once, whatever the number of beams."""
         volume = {name: kwargs.pop(name, None) for name in VOLUME_INPUTS}
         slots = kwargs.pop("volume_slots", None)
-        if volume["voxels"] is not None:
+        if volume["voxels"] is not None or volume["encoded"] is not None:
             ids = inputs if inputs is not None else kwargs["input_ids"]
             with torch.no_grad():
                 features = self.get_volume_features(**volume)

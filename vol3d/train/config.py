@@ -15,7 +15,7 @@ class StageConfig:
     """One stage of a run.
 
     ``dense`` trains the encoder on patch classes alone, ``align`` connector and language model
-    beside a frozen encoder, ``instruct`` everything.
+    beside a frozen encoder whose output is computed once per case, ``instruct`` everything.
 
     Args:
         kind: What is learned.
@@ -25,6 +25,7 @@ class StageConfig:
         volumes_per_batch: Volumes packed into one step.
         questions_per_volume: Prompts asked about each volume (not ``dense``).
         report_probability: How often one of them asks for the whole findings text.
+        num_cases: Only this many of the cases are visited; 0 for all.
     """
 
     kind: Literal["dense", "align", "instruct"]
@@ -34,6 +35,7 @@ class StageConfig:
     volumes_per_batch: int = 4
     questions_per_volume: int = 4
     report_probability: float = 0.35
+    num_cases: int = 0
 
     def __post_init__(self) -> None:
         _require(self.num_steps >= 1, "num_steps", "at least 1", self.num_steps)
@@ -41,6 +43,7 @@ class StageConfig:
         _require(self.warmup_steps >= 0, "warmup_steps", "at least 0", self.warmup_steps)
         _require(self.volumes_per_batch >= 1, "volumes_per_batch", "at least 1", self)
         _require(self.questions_per_volume >= 1, "questions_per_volume", "at least 1", self)
+        _require(self.num_cases >= 0, "num_cases", "at least 0", self.num_cases)
         share = self.report_probability
         _require(0 <= share <= 1, "report_probability", "between 0 and 1", share)
 

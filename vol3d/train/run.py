@@ -38,6 +38,7 @@ from vol3d.models import (
 from vol3d.models.card import ModelCard
 from vol3d.models.tokenizer import train_tokenizer
 from vol3d.train.config import StageConfig, TrainConfig
+from vol3d.train.frozen import encode_cases
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,8 @@ def train_from_config(config_path: str, overrides: Sequence[str], output_dir: Pa
     Args:
         config_path: Path or name of a configuration with ``kind: train``.
         overrides: ``key.sub=value`` pairs.
-        output_dir: Gets ``checkpoint/``, ``log.jsonl``, ``config.yaml`` and the sample cache.
+        output_dir: Gets ``checkpoint/``, ``log.jsonl``, ``config.yaml``, the sample cache, and the
+            float32 weights after each stage but the last.
 
     Raises:
         ConfigError: The configuration does not fit its schema.
@@ -72,6 +74,10 @@ def train(config: TrainConfig, output_dir: Path) -> Path:
     started = time.monotonic()
     for number, stage in enumerate(config.stages):
         _run_stage(config, stage, number, model, processor, output_dir, log)
+        if number + 1 < len(config.stages):  # what a later run can start from (``init_from``)
+            folder = output_dir / f"stage-{number}-{stage.kind}"
+            model.save_pretrained(folder)
+            processor.save_pretrained(folder)
     checkpoint = output_dir / "checkpoint"
     save_checkpoint(model, processor, config, checkpoint, minutes=(time.monotonic() - started) / 60)
     return checkpoint
@@ -236,11 +242,22 @@ def _run_stage(
     output_dir: Path,
     log: Path,
 ) -> None:
-    seeds = list(range(config.data.first_seed, config.data.first_seed + config.data.num_cases))
+    num_cases = min(stage.num_cases or config.data.num_cases, config.data.num_cases)
+    seeds = list(range(config.data.first_seed, config.data.first_seed + num_cases))
     epochs = -(-stage.num_steps * stage.volumes_per_batch // len(seeds))
     rng = random.Random(config.seed + number)
     order = [seed for _ in range(epochs) for seed in rng.sample(seeds, len(seeds))]
     order = order[: stage.num_steps * stage.volumes_per_batch]
+    folder = output_dir / "samples"
+    encodings = None
+    if stage.kind == "align":
+        model.eval()
+        encodings = encode_cases(
+            model,
+            processor,
+            PhantomSamples(seeds, config.preprocess, folder),
+            use_bf16=config.precision == "bf16",
+        )
     collator = PhantomCollator(
         processor=processor,
         questions_per_volume=0 if stage.kind == "dense" else stage.questions_per_volume,
@@ -248,6 +265,7 @@ def _run_stage(
         noise_hu=config.data.noise_hu,
         shift_hu=config.data.shift_hu,
         seed=config.seed + 1000 * number,
+        encodings=encodings,
     )
     arguments = TrainingArguments(
         output_dir=str(output_dir / f"stage-{number}-{stage.kind}"),
@@ -277,7 +295,7 @@ def _run_stage(
         model=model,
         args=arguments,
         data_collator=collator,
-        train_dataset=PhantomSamples(order, config.preprocess, output_dir / "samples"),
+        train_dataset=PhantomSamples(order, config.preprocess, folder),
         callbacks=[_JsonLines(log, stage.kind)],
     )
     model.vision.requires_grad_(stage.kind != "align")

@@ -159,3 +159,12 @@ def test_visits_differ_and_repeat_exactly(processor: Vol3dProcessor, sample: Pha
     first, again, other = (collator(processor)([s]) for s in (sample, sample, later))
     assert torch.equal(first["voxels"], again["voxels"])
     assert not torch.equal(first["voxels"], other["voxels"])
+
+
+def test_known_encodings_take_the_place_of_the_voxels(
+    processor: Vol3dProcessor, sample: PhantomSample
+) -> None:
+    encoded = torch.rand(len(sample.prepared.patch_index_zyx), 4)
+    batch = collator(processor, encodings={sample.seed: encoded})([sample, sample])
+    assert torch.equal(batch["encoded"], torch.cat([encoded, encoded]))
+    assert not {"voxels", "patch_targets"} & set(batch)

@@ -93,6 +93,17 @@ def test_volume_is_encoded_once_per_generation(
     assert len(calls) == 1
 
 
+def test_known_encoding_equals_encoding_the_voxels(
+    model: Vol3dForConditionalGeneration, processor: Vol3dProcessor, volumes: list[PreparedVolume]
+) -> None:
+    batch = processor(_prompts(processor), volumes)
+    seen = model(**batch).logits
+    names = processor.feature_extractor.model_input_names
+    encoded = model.vision(**{name: batch[name] for name in names})
+    del batch["voxels"]
+    torch.testing.assert_close(model(**batch, encoded=encoded).logits, seen, rtol=0, atol=0)
+
+
 def test_blank_volume_changes_the_logits(
     model: Vol3dForConditionalGeneration, processor: Vol3dProcessor, volumes: list[PreparedVolume]
 ) -> None:
