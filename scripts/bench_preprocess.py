@@ -1,9 +1,11 @@
-"""Times our way from a .nii.gz file to encoder input against MONAI's usual chain, in one run.
+"""Times our way from a file to encoder input against MONAI's usual chain, in one run.
 
     python scripts/bench_preprocess.py --out bench.json
     python scripts/bench_preprocess.py --shape 20 48 48 --repeats 1   # a few seconds, for tests
 
-Both read the same synthetic CT. MONAI's Spacing does not low-pass, so the results differ.
+Both read the same synthetic CT, as .nii.gz and as a folder of uncompressed DICOM slices. MONAI's
+Spacing does not low-pass, so the results differ: what is left of noise and of waves that the
+output cannot hold stands beside the times (scripts/bench_resampling.py).
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ import argparse
 import json
 import platform
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -20,12 +24,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from bench_resampling import resampling_quality
 from monai import __version__ as monai_version
 from monai import transforms as mt
 
+from vol3d.measure.body import body_mask
 from vol3d.preprocess.pipeline import prepare
 from vol3d.preprocess.spec import PreprocessSpec
-from vol3d.volume import Grid, Volume, read_volume, write_nifti
+from vol3d.volume import Grid, Volume, read_volume, write_dicom_series, write_nifti
 
 
 def synthetic_ct(shape_zyx: tuple[int, int, int]) -> Volume:
@@ -67,28 +73,60 @@ def median_s(run: Callable[[], Any], repeats: int) -> float:
     return statistics.median(seconds[1:])
 
 
+def info_s(path: Path) -> float:
+    """Wall time of ``vol3d info`` on a path in a process of its own, start-up included."""
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "vol3d", "info", str(path), "--json"]
+    subprocess.run(command, check=True, capture_output=True)
+    return time.perf_counter() - started
+
+
+def compare(folder: Path, volume: Volume, spec: PreprocessSpec, repeats: int) -> dict[str, Any]:
+    """Medians in seconds and ratios for the scan as .nii.gz and as DICOM, written to ``folder``."""
+    spacing_mm = spec.spacings_zyx_mm[0][0]
+    plain, packed = folder / "ct.nii", folder / "ct.nii.gz"
+    for file in (plain, packed):
+        write_nifti(volume, file)
+    write_dicom_series(volume, folder / "dicom")
+
+    def both(path: Path) -> dict[str, float]:
+        ours = median_s(lambda: prepare(read_volume(path), spec), repeats)
+        theirs = median_s(monai_chain(path, spacing_mm), repeats)
+        read = median_s(lambda: read_volume(path), repeats)
+        return {
+            "vol3d_s": round(ours, 4),
+            "monai_s": round(theirs, 4),
+            "monai_over_vol3d": round(theirs / ours, 2),
+            "vol3d_read_s": round(read, 4),
+        }
+
+    nifti = both(packed)
+    inflation = nifti["vol3d_read_s"] - median_s(lambda: read_volume(plain), repeats)
+    nifti["inflation_share"] = round(inflation / nifti["vol3d_s"], 3)
+    dicom = both(folder / "dicom")
+    dicom["info_s"] = round(statistics.median(info_s(folder / "dicom") for _ in range(repeats)), 2)
+    body = median_s(lambda: body_mask(volume), repeats)
+    return {"nifti_gz": nifti, "dicom": dicom, "body_mask_s": round(body, 4)}
+
+
 def main() -> None:
-    """Runs both chains and prints (and writes) seconds and their ratio."""
+    """Runs both chains and prints (and writes) seconds and their ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shape", type=int, nargs=3, default=(300, 512, 512), metavar="ZYX")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--out", type=Path, help="JSON file for the result")
     options = parser.parse_args()
-    spec = PreprocessSpec()
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "ct.nii.gz"
-        write_nifti(synthetic_ct(tuple(options.shape)), path)
-        ours = median_s(lambda: prepare(read_volume(path), spec), options.repeats)
-        theirs = median_s(monai_chain(path, spec.spacings_zyx_mm[0][0]), options.repeats)
+        volume = synthetic_ct(tuple(options.shape))
+        times = compare(Path(folder), volume, PreprocessSpec(), options.repeats)
     result = {
         "shape_zyx": list(options.shape),
         "repeats": options.repeats,
         "threads": torch.get_num_threads(),
         "cpu": platform.processor() or platform.machine(),
         "versions": {"torch": torch.__version__, "monai": monai_version},
-        "vol3d_s": round(ours, 4),
-        "monai_s": round(theirs, 4),
-        "monai_over_vol3d": round(theirs / ours, 2),
+        **times,
+        "residual_rms": resampling_quality(),
     }
     print(json.dumps(result, indent=2))
     if options.out:

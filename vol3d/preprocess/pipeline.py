@@ -51,7 +51,11 @@ class _Plan(NamedTuple):
 
 
 def prepare(
-    volume: Volume, spec: PreprocessSpec, *, body: BoolArray | None = None
+    volume: Volume,
+    spec: PreprocessSpec,
+    *,
+    body: BoolArray | None = None,
+    device: str | torch.device = "cpu",
 ) -> PreparedVolume:
     """The scan as the encoder wants it.
 
@@ -59,12 +63,13 @@ def prepare(
         volume: Any scan; HU windows are used only if its unit is HU.
         spec: The checkpoint's preprocessing.
         body: The body mask on the scan's grid, if it is known already; ``body_mask`` otherwise.
+        device: Where the resampling is computed; the result always lies in host memory.
 
     Raises:
         BudgetError: At no allowed spacing do the kept patches fit ``spec.max_patches``.
         DataError: ``body`` does not have the scan's shape.
     """
-    return prepare_labels(volume, {}, spec, body=body)[0]
+    return prepare_labels(volume, {}, spec, body=body, device=device)[0]
 
 
 def prepare_labels(
@@ -73,6 +78,7 @@ def prepare_labels(
     spec: PreprocessSpec,
     *,
     body: BoolArray | None = None,
+    device: str | torch.device = "cpu",
 ) -> tuple[PreparedVolume, dict[str, torch.Tensor]]:
     """The prepared scan and the label maps on its grid (nearest voxel, uint8, 0 in padding).
 
@@ -81,6 +87,7 @@ def prepare_labels(
         labels: Label maps uint8 (z, y, x) on the scan's grid, by any name.
         spec: The checkpoint's preprocessing.
         body: As for ``prepare``.
+        device: As for ``prepare``.
 
     Raises:
         BudgetError: At no allowed spacing do the kept patches fit ``spec.max_patches``.
@@ -102,7 +109,8 @@ def prepare_labels(
     crop, resample = spatial_transforms(plan.box_zyx, plan.spacing_zyx_mm, (BODY, *names), lowest)
     data = crop(data)
     data[IMAGE], repaired = _repaired(data[IMAGE], lowest, is_hu=volume.unit == "HU")
-    data = resample(data)
+    data = resample({key: tensor.to(device) for key, tensor in data.items()})
+    data = {key: tensor.cpu() for key, tensor in data.items()}
     image: torch.Tensor = data[IMAGE].as_tensor()[0]
     store = stored_intensity(image, data[BODY].as_tensor()[0], volume.unit, spec)
     data[IMAGE] = to_metatensor(store.encode(image), grid_of(data[IMAGE]))

@@ -92,14 +92,18 @@ def resample_to(
         fill: Value of target voxels whose centre lies outside the source's extent.
 
     Returns:
-        A new tensor of the shape of ``target``.
+        A new tensor of the shape of ``target``, on the device of ``voxels_zyx``. Turned or sheared
+        pairs of grids are computed on the CPU on any device.
     """
     matrix, offset = index_map(target, source)
     if np.allclose(matrix, np.diag(np.diag(matrix)), atol=1e-6):
         if is_label:
             return _nearest_by_axis(voxels_zyx, np.diag(matrix), offset, target.shape_zyx, fill)
         return _weighted_by_axis(voxels_zyx, np.diag(matrix), offset, target.shape_zyx, fill)
-    return _by_position(voxels_zyx, matrix, offset, target.shape_zyx, is_label=is_label, fill=fill)
+    turned = _by_position(
+        voxels_zyx.cpu(), matrix, offset, target.shape_zyx, is_label=is_label, fill=fill
+    )
+    return turned.to(voxels_zyx.device)
 
 
 def index_map(grid_from: Grid, grid_to: Grid) -> tuple[FloatArray, FloatArray]:
@@ -142,7 +146,8 @@ def _write_fill(
     for axis in range(3):
         outside = _is_outside(shape[axis], out.shape[axis], steps[axis], starts[axis])
         if outside.any():
-            out.index_fill_(axis, torch.from_numpy(np.flatnonzero(outside)), fill)
+            index = torch.from_numpy(np.flatnonzero(outside)).to(out.device)
+            out.index_fill_(axis, index, fill)
     return out
 
 
@@ -158,7 +163,7 @@ def _nearest_by_axis(
         centres = starts[axis] + steps[axis] * np.arange(shape_zyx[axis])
         # a centre half-way between two voxels takes the lower one, whatever the rounding errors
         index = np.ceil(centres - 0.5 - _ROUNDING).clip(0, voxels.shape[axis] - 1)
-        indices.append(torch.from_numpy(index.astype(np.int64)))
+        indices.append(torch.from_numpy(index.astype(np.int64)).to(voxels.device))
     z, y, x = indices
     if np.prod(shape_zyx) <= voxels.numel():
         out = voxels[z[:, None, None], y[None, :, None], x[None, None, :]]
@@ -202,22 +207,26 @@ def apply_weights(voxels: torch.Tensor, weights_zyx: list[torch.Tensor | None]) 
     weights_z, weights_y, weights_x = weights_zyx
     rows = voxels.shape[1] if weights_y is None else weights_y.shape[0]
     columns = voxels.shape[2] if weights_x is None else weights_x.shape[0]
+    device = voxels.device
+    weights_y, weights_x = (None if w is None else w.to(device) for w in (weights_y, weights_x))
     if weights_z is not None and weights_z.shape[0] < voxels.shape[0]:
-        out = torch.empty((weights_z.shape[0], rows, columns), dtype=torch.float32)
+        out = torch.empty((weights_z.shape[0], rows, columns), dtype=torch.float32, device=device)
         for k, row in enumerate(weights_z):
             used = torch.nonzero(row)[:, 0]
             first, last = int(used[0]), int(used[-1]) + 1
             band = voxels[first:last].to(torch.float32)
-            plane = (row[first:last] @ band.reshape(last - first, -1)).reshape(band.shape[1:])
+            share = row[first:last].to(device)
+            plane = (share @ band.reshape(last - first, -1)).reshape(band.shape[1:])
             out[k] = _in_plane(plane, weights_y, weights_x)
         return out
-    shrunk = torch.empty((voxels.shape[0], rows, columns), dtype=torch.float32)
+    shrunk = torch.empty((voxels.shape[0], rows, columns), dtype=torch.float32, device=device)
     for first in range(0, voxels.shape[0], _SLICES_AT_ONCE):
         block = voxels[first : first + _SLICES_AT_ONCE].to(torch.float32)
         shrunk[first : first + _SLICES_AT_ONCE] = _in_plane(block, weights_y, weights_x)
     if weights_z is None:
         return shrunk
-    return (weights_z @ shrunk.reshape(len(shrunk), -1)).reshape(-1, rows, columns)
+    flat = shrunk.reshape(len(shrunk), -1)
+    return (weights_z.to(device) @ flat).reshape(-1, rows, columns)
 
 
 def _in_plane(

@@ -210,3 +210,15 @@ def test_labels_of_a_sheared_grid_stay_in_place() -> None:
     np.testing.assert_allclose(centroid_mm(out, target), centre, atol=0.4)
     volumes = [float(ball.sum()) * source.voxel_volume_mm3, float(out.sum())]
     assert volumes[1] == pytest.approx(volumes[0], rel=0.05)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("is_label", [True, False])
+def test_resampling_on_the_gpu_equals_the_cpu(is_label: bool) -> None:
+    voxels = torch.randint(-1000, 1000, (20, 30, 40), dtype=torch.int16)
+    source = Grid(shape_zyx=(20, 30, 40), affine=np.diag([1.0, 1.5, 3.0, 1.0]))
+    target = resampled_grid(source, (5.0, 4.0, 4.0))
+    there = resample_to(voxels.cuda(), source, target, is_label=is_label, fill=0)
+    here = resample_to(voxels, source, target, is_label=is_label, fill=0)
+    assert there.device.type == "cuda"
+    torch.testing.assert_close(there.cpu(), here, rtol=0, atol=1e-2)
