@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from vol3d.errors import DataError, GeometryError, explain
-from vol3d.volume.grid import Grid
+from vol3d.volume.grid import FloatArray, Grid
 from vol3d.volume.inspection import Examination, ScanInspection, ScanKind, SeriesSummary
 from vol3d.volume.intensities import compact_voxels, guess_modality, hu_contradiction
 from vol3d.volume.volume import Acquisition, GateNote, Modality, StoredGeometry, Unit, Volume
 
 DEFAULT_MEMORY_LIMIT_GIB = 8.0
-_SPACING_RANGE_MM = (0.01, 100.0)
+_SPACING_RANGE_MM = (0.01, 1000.0)
+_USUAL_SPACING_MM = 30.0
 _MAX_SHEAR_DEG = 45.0
 _GIB = 2**30
 
@@ -46,11 +47,30 @@ def stored_geometry(grid: Grid, dtype: str) -> StoredGeometry:
     )
 
 
-def check_grid(grid: Grid, *, where: str) -> None:
-    """Refuses grids that no scan has.
+def check_affine(affine: FloatArray, *, where: str) -> None:
+    """Refuses an affine that places no voxels, in the file's name.
 
     Raises:
-        GeometryError: A single slice or row, a spacing outside 0.01 to 100 mm, or axes sheared by
+        GeometryError: An entry is not finite, or two axes run along one line or have no length.
+    """
+    finite = bool(np.isfinite(affine).all())
+    if finite and abs(float(np.linalg.det(affine[:3, :3]))) > 0:
+        return
+    raise GeometryError(
+        explain(
+            expected="an affine that gives each of the three axes its own direction and size",
+            got="a singular one" if finite else "one with NaN or infinite entries",
+            where=where,
+            remedy="The header's geometry is lost; export the scan again.",
+        )
+    )
+
+
+def check_grid(grid: Grid, *, where: str) -> tuple[GateNote, ...]:
+    """Refuses grids that no scan has; returns a note about voxels that hardly any scan has.
+
+    Raises:
+        GeometryError: A single slice or row, a spacing outside 0.01 to 1000 mm, or axes sheared by
             more than 45 degrees.
     """
     if min(grid.shape_zyx) < 2:
@@ -85,6 +105,16 @@ def check_grid(grid: Grid, *, where: str) -> None:
                 remedy="No scanner makes such voxels; export the scan again.",
             )
         )
+    if max(grid.spacing_zyx_mm) <= _USUAL_SPACING_MM:
+        return ()
+    sizes = " x ".join(f"{s:.4g}" for s in grid.spacing_zyx_mm)
+    return (
+        GateNote(
+            code="unusual_spacing",
+            message=f"The voxels are {sizes} mm large (z, y, x); hardly any scan has voxels above "
+            f"{_USUAL_SPACING_MM:g} mm. If the header is wrong, so are all distances and volumes.",
+        ),
+    )
 
 
 def check_memory(
@@ -146,10 +176,12 @@ def resolve_modality(
         )
         return modality, "HU" if modality == "CT" else "arbitrary", note
     guess = guess_modality(voxels_zyx)
+    code = "modality_inferred"
     if guess.modality == "unknown":
+        code = "not_hu"
         message = (
-            f"The file names no modality and its values do not settle it ({guess.reason}); "
-            "say --modality ct or --modality mr."
+            f"The file names no modality and its values are not Hounsfield units ({guess.reason}); "
+            "they are read in arbitrary units. Say --modality ct or --modality mr."
         )
     else:
         unit = "Hounsfield units" if guess.modality == "CT" else "arbitrary units"
@@ -157,24 +189,59 @@ def resolve_modality(
             f"The file names no modality; taken as {guess.modality} in {unit} from its values "
             f"({guess.reason}). Say --modality if this is wrong."
         )
-    note = GateNote(code="modality_inferred", message=message)
+    note = GateNote(code=code, message=message)
     return guess.modality, "HU" if guess.modality == "CT" else "arbitrary", note
+
+
+def replace_not_finite(
+    raw_zyx: npt.NDArray[np.generic], *, where: str
+) -> tuple[npt.NDArray[np.generic], list[GateNote]]:
+    """The stored numbers with the lowest finite one where there was NaN or infinity, and a note.
+
+    Raises:
+        DataError: No voxel, or less than half of them, hold a finite number.
+    """
+    if raw_zyx.dtype.kind != "f":
+        return raw_zyx, []
+    is_finite = np.isfinite(raw_zyx)
+    count = int(np.count_nonzero(~is_finite))
+    if count == 0:
+        return raw_zyx, []
+    share = count / raw_zyx.size
+    if share > 0.5:
+        raise DataError(
+            explain(
+                expected="finite values in most voxels",
+                got=f"NaN or infinite values in {share:.0%} of them",
+                where=f"{where} voxels",
+                remedy="Find the step that made them and export the scan again.",
+            )
+        )
+    lowest = raw_zyx[is_finite].min()
+    message = (
+        f"{count} voxels ({share:.2%}) hold no finite number (NaN or infinity); they were set to "
+        f"the lowest finite value, {float(lowest):g}. What they showed is lost."
+    )
+    note = GateNote(code="not_finite_replaced", message=message)
+    return np.where(is_finite, raw_zyx, lowest), [note]
 
 
 def finish_volume(
     raw_zyx: npt.NDArray[np.generic], facts: HeaderFacts, modality: Modality | None
 ) -> Volume:
     """The volume of a file that names no modality: exact voxels, modality from the values."""
-    voxels = compact_voxels(
-        raw_zyx, slope=facts.slope, intercept=facts.intercept, where=facts.where
-    )
+    finite, value_notes = replace_not_finite(raw_zyx, where=facts.where)
+    voxels = compact_voxels(finite, slope=facts.slope, intercept=facts.intercept, where=facts.where)
+    if voxels.min() == voxels.max():
+        message = f"Every voxel holds the same value ({voxels.flat[0]:g}): there is nothing to see."
+        value_notes.append(GateNote(code="constant_values", message=message))
     resolved, unit, note = resolve_modality(voxels, modality)
     return Volume.from_array(
         voxels,
         facts.grid,
         modality=resolved,
         unit=unit,
-        notes=(*facts.notes, note),
+        notes=(*facts.notes, *value_notes, note),
         stored_dtype=facts.stored.dtype,
     )
 

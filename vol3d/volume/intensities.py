@@ -169,3 +169,27 @@ def _is_offset_ct(sample: npt.NDArray[np.float32]) -> bool:
     return (
         bool(foreground.size) and float(((foreground > lower) & (foreground < upper)).mean()) > 0.5
     )
+
+
+_SWAP_ROUGHNESS = 8.0
+"""Scans read in the wrong byte order are at least this much rougher than in the right one."""
+
+
+def looks_byte_swapped(raw_zyx: npt.NDArray[np.generic]) -> bool:
+    """Whether 16-bit numbers are CT in the other byte order, and noise in this one.
+
+    Both are asked for: values that :func:`guess_modality` takes for CT only when swapped, and
+    neighbours along x that differ eight times less when swapped.
+    """
+    if raw_zyx.dtype.kind not in "iu" or raw_zyx.dtype.itemsize != 2 or raw_zyx.shape[2] < 2:
+        return False
+    step = max(1, round((raw_zyx.size / _MAX_SAMPLES) ** 0.5))
+    kept = np.ascontiguousarray(raw_zyx[::step, ::step])
+    swapped = kept.view(kept.dtype.newbyteorder())
+    rough, smooth = (
+        float(np.abs(np.diff(part.astype(np.float32), axis=2)).mean()) for part in (kept, swapped)
+    )
+    if rough < _SWAP_ROUGHNESS * smooth:
+        return False
+    here, there = (guess_modality(part.astype(np.float32)).modality for part in (kept, swapped))
+    return there == "CT" and here != "CT"

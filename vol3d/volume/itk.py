@@ -114,13 +114,13 @@ def _header_facts(path: Path, kind: ScanKind, header: ItkHeader) -> HeaderFacts:
     lps[:3, :3] = direction * np.array(reader.GetSpacing(), dtype=np.float64)
     lps[:3, 3] = reader.GetOrigin()
     grid = Grid(shape_zyx=(size[2], size[1], size[0]), affine=_LPS_TO_RAS @ lps)
-    check_grid(grid, where=where)
+    spacing_notes = check_grid(grid, where=where)
     return HeaderFacts(
         kind=kind,
         where=where,
         grid=grid,
         dtype=np.dtype(_DTYPES[pixel_type]),
-        notes=(*_orientation_note(header), *shear_note(grid)),
+        notes=(*_orientation_note(header), *spacing_notes, *shear_note(grid)),
     )
 
 

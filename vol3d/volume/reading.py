@@ -17,7 +17,7 @@ from vol3d.volume.gate import DEFAULT_MEMORY_LIMIT_GIB, refused
 from vol3d.volume.inspection import Examination, Refusal, ScanInspection
 from vol3d.volume.itk import examine_itk, itk_kind
 from vol3d.volume.names import is_regular, shown_name
-from vol3d.volume.nifti import examine_nifti, is_nifti
+from vol3d.volume.nifti import examine_nifti, header_of_pair, is_nifti
 from vol3d.volume.volume import Modality, Volume
 
 _SNIFFED_BYTES = 4096
@@ -108,6 +108,14 @@ def examine(
         return examine_dicom(
             path, series=series, modality=modality, memory_limit_gib=memory_limit_gib
         )
+    header = header_of_pair(path)
+    if header is not None or is_nifti(head):
+        return examine_nifti(
+            path if header is None else header,
+            series=series,
+            modality=modality,
+            memory_limit_gib=memory_limit_gib,
+        )
     if series not in (None, "1"):
         raise ConfigError(
             explain(
@@ -117,8 +125,6 @@ def examine(
                 remedy="Leave the option out.",
             )
         )
-    if is_nifti(head):
-        return examine_nifti(path, modality=modality, memory_limit_gib=memory_limit_gib)
     kind = itk_kind(head)
     if kind is not None:
         return examine_itk(path, kind, modality=modality, memory_limit_gib=memory_limit_gib)

@@ -77,7 +77,7 @@ def test_unknown_modality_names_the_option(tmp_path: Path) -> None:
     labels = RNG.integers(0, 5, SHAPE).astype(np.int16)
     volume = read_volume(_save(tmp_path / "a.nii", labels))
     assert (volume.modality, volume.unit) == ("unknown", "arbitrary")
-    assert "--modality" in _note(volume, "modality_inferred")
+    assert "--modality" in _note(volume, "not_hu")
 
 
 def test_given_modality_wins_over_the_values(tmp_path: Path) -> None:

@@ -62,9 +62,9 @@ def test_an_unreadable_folder_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_series_of_a_single_volume_file_is_a_usage_error(tmp_path: Path) -> None:
-    (tmp_path / "a.nii").write_bytes(b"\x5c\x01\x00\x00" + b"\x00" * 400)
+    (tmp_path / "a.nrrd").write_bytes(b"NRRD0004\n")
     with pytest.raises(ConfigError, match="one volume"):
-        read_volume(tmp_path / "a.nii", series="2")
+        read_volume(tmp_path / "a.nrrd", series="2")
 
 
 def test_inspection_is_ready_for_json(ct_folder: Make) -> None:
