@@ -1,45 +1,31 @@
 """Awkward, broken and hostile inputs: read exactly, refused, or flagged; never silently wrong.
 
-The inputs are made from a real CT by ``tools/make_bad_inputs.py`` of the test data. Its manifest
-says what is expected of each and holds reference numbers; voxels to compare with are read by
-nibabel.
+The inputs and the means to judge them come from ``conftest.py``: ``bad`` is its ``BadInputs``. The
+manifest says what is expected of each and holds reference numbers; voxels to compare with are read
+by nibabel.
 """
 
 from __future__ import annotations
 
 import glob
-import importlib.util
 import json
 import os
 import re
-import shutil
-import signal
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from vol3d.errors import DataError
-from vol3d.volume import Volume, read_volume
+from vol3d.volume import Volume
 
-Entry = dict[str, Any]
 Numbers = dict[str, Any]
 Array = npt.NDArray[Any]
 
 MOST_CPU_S = 5.0
 MOST_MEMORY_MIB = 1024
-HANG_S = 120
-"""Wall time after which an input counts as hanging, however busy the machine is."""
 LEAST_FLAGS_NAMED = 45
 
 
@@ -161,8 +147,8 @@ STAYS_REFUSED = {
 # Header text that must not come out, where the manifest does not list it as `secret`.
 SECRET: dict[str, list[str]] = {
     "n55_phi_in_descrip": ["DOE", "JANE", "1951", "00112233"],
-    "n56_prompt_in_descrip": ["IGNORE", "INSTRUCTIONS", "abnormality"],
-    "d28_prompt_injection": ["IGNORE", "INSTRUCTIONS", "SYSTEM", "no findings"],
+    "n56_prompt_in_descrip": ["IGNORE PREVIOUS", "no abnormality"],
+    "d28_prompt_injection": ["IGNORE ALL", "say NORMAL", "SYSTEM:", "no findings"],
     "d29_label_leak": ["carcinoma", "HCC", "segment VIII"],
 }
 REAL_COMMAND = ids(
@@ -173,207 +159,27 @@ REAL_COMMAND = ids(
     z08_unicode f02_shell_chars f03_leading_dash
 """
 )
-ISOLATED = ("b01_gz_bomb", "b02_gz_tail_bomb", "f12_unreadable")
-"""Judged by the real command in a process of its own: bombs, and what root could read."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Bad:
-    """The folder of inputs, their manifest by id, and the control's voxels (x, y, z) to RAS."""
-
-    folder: Path
-    entries: dict[str, Entry]
-    control: Numbers
-    control_xyz: Array
-    measure: Callable[[Array, Array], Numbers]
-    judged: dict[str, Verdict] = field(default_factory=dict)
-
-    def path(self, name: str) -> Path:
-        """Where an input lies; a name that is no text stands in the manifest as a pattern."""
-        path = self.folder / self.entries[name]["path"]
-        if "*" not in path.name:
-            return path
-        (found,) = glob.glob(os.fspath(path))
-        return Path(found)
-
-    def stored_xyz(self, name: str) -> tuple[Array, Array]:
-        """Voxels and affine of a NIfTI as nibabel reads them, turned to RAS."""
-        image = nib.as_closest_canonical(nib.load(self.path(name)))
-        return np.asarray(image.dataobj), image.affine
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Verdict:
-    """What the gate said about an input, and what was read of it."""
-
-    record: dict[str, Any]
-    refusal: str | None
-    volume: Volume | None = None
-    cpu_s: float = 0.0
-    grown_mib: float = 0.0
-
-    @property
-    def codes(self) -> set[str]:
-        return {note["code"] for note in self.record["notes"]}
-
-    @property
-    def text(self) -> str:
-        return json.dumps(self.record, ensure_ascii=False)
-
-
-@pytest.fixture(scope="module")
-def bad(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Bad:
-    tool = test_data.parent / "tools" / "make_bad_inputs.py"
-    if not tool.is_file():
-        pytest.skip(f"no {tool}")
-    source = test_data / "ct_abdomen_small"
-    folder = tmp_path_factory.mktemp("bad") / "two" / "deeper" / "inputs"
-    command = [tool, source / "ct.nii.gz", folder, "--mask", source / "seg_total.nii.gz", "--big"]
-    subprocess.run([sys.executable, *command], check=True, capture_output=True)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    spec = importlib.util.spec_from_file_location("make_bad_inputs", tool)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    control = nib.as_closest_canonical(nib.load(folder / "nifti" / "n00_control.nii.gz"))
-    return Bad(
-        folder=folder,
-        entries={entry["id"]: entry for entry in manifest["inputs"]},
-        control=manifest["control"],
-        control_xyz=np.asarray(control.dataobj).astype(float),
-        measure=module.measure,
-    )
-
-
-@contextmanager
-def no_hang() -> Iterator[None]:
-    """Ends what waits for ever with an error."""
-
-    def stop(*_: object) -> None:
-        raise TimeoutError(f"no verdict after {HANG_S} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(HANG_S)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def judge(bad: Bad, name: str) -> Verdict:
-    """The verdict on one input; every input is judged once."""
-    if name not in bad.judged:
-        if name in ISOLATED:
-            bad.judged[name] = judge_apart(bad, name)
-        else:
-            with no_hang():
-                bad.judged[name] = judge_here(bad, name)
-    return bad.judged[name]
-
-
-def inspect(path: Path, masks: Path | None) -> dict[str, Any]:
-    """What ``vol3d info PATH --masks MASKS --json`` prints."""
-    from vol3d.volume import inspect_path
-
-    try:
-        from vol3d.measure.masks import inspect_scan_and_masks
-    except ImportError:
-        if masks is not None:
-            pytest.skip("masks are not inspected yet")
-        return inspect_path(path).to_dict()
-    return dict(inspect_scan_and_masks(path, masks=masks).to_dict())
-
-
-def judge_here(bad: Bad, name: str) -> Verdict:
-    path, masks = bad.path(name), None
-    if bad.entries[name]["kind"] == "mask":
-        path, masks = bad.folder / bad.entries[name]["image"], path
-    Path("/proc/self/clear_refs").write_text("5")  # the peak of memory starts here
-    before, start = peak_mib(), time.process_time()
-    record = inspect(path, masks)
-    volume = None
-    with suppress(DataError):
-        volume = read_volume(path)
-    cpu_s, grown_mib = time.process_time() - start, peak_mib() - before
-    refusal = record["refusal"] and record["refusal"]["message"]
-    if masks is None:
-        assert (refusal is None) == (volume is not None), "inspection and reading disagree"
-    return Verdict(record=record, refusal=refusal, volume=volume, cpu_s=cpu_s, grown_mib=grown_mib)
-
-
-def peak_mib() -> float:
-    """Peak of this process's resident memory."""
-    return peak_in(Path("/proc/self/status").read_text())
-
-
-def peak_in(status: str) -> float:
-    found = re.search(r"VmHWM:\s+(\d+) kB", status)
-    assert found is not None
-    return int(found[1]) / 1024
-
-
-def run_info(bad: Bad, name: str, *prefix: str) -> subprocess.CompletedProcess[str]:
-    """``python -m vol3d info INPUT --json`` in a process of its own.
-
-    The last lines on stderr are its CPU seconds and the peak of its memory.
-    """
-    arguments = ["info", "--json", "--", os.fspath(bad.path(name))]
-    command = [*prefix, sys.executable, "-c", REPORT_PEAK, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=HANG_S, check=False)
-
-
-REPORT_PEAK = """
-import runpy, sys
-try:
-    runpy.run_module("vol3d", run_name="__main__", alter_sys=True)
-finally:
-    import resource
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    print(usage.ru_utime + usage.ru_stime, file=sys.stderr)
-    peak = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
-    print(peak[0], file=sys.stderr)
-"""
-
-
-def judge_apart(bad: Bad, name: str) -> Verdict:
-    """The command's verdict; root loses its right to open what a file's mode forbids."""
-    prefix: tuple[str, ...] = ()
-    if name == "f12_unreadable" and os.geteuid() == 0:
-        setpriv = shutil.which("setpriv")
-        if setpriv is None:
-            pytest.skip("root reads files of mode 000, and there is no setpriv to prevent it")
-        prefix = (setpriv, "--bounding-set=-dac_override,-dac_read_search")
-    result = run_info(bad, name, *prefix)
-    assert result.returncode in (0, 3), result.stderr
-    record = json.loads(result.stdout)
-    refusal = record["refusal"] and record["refusal"]["message"]
-    assert (refusal is not None) == (result.returncode == 3)
-    cpu_s, peak = result.stderr.splitlines()[-3:-1]
-    return Verdict(record=record, refusal=refusal, cpu_s=float(cpu_s), grown_mib=peak_in(peak))
-
 
 # ---------------------------------------------------------------- values
 
 
-def numbers_of(bad: Bad, volume: Volume) -> Numbers:
+def numbers_of(bad: Any, volume: Volume) -> Numbers:
     return bad.measure(volume.voxels_zyx.transpose(2, 1, 0).astype(float), volume.grid.affine)
 
 
-def expected_numbers(bad: Bad, name: str) -> Numbers:
+def expected_numbers(bad: Any, name: str) -> Numbers:
     """Reference numbers of an input, measured on voxels that vol3d did not read."""
     entry = bad.entries[name]
-    affine = bad.stored_xyz("n00_control")[1]
     if "true" in entry:
         return dict(entry["true"])
     if name in AS_STORED:
         voxels, affine = bad.stored_xyz(name)
         return bad.measure(voxels.astype(float), affine)
+    control, affine = bad.stored_xyz("n00_control")
     if name == "d08_no_rescale":
-        return bad.measure((bad.control_xyz + 1024).clip(0), affine)
+        return bad.measure((control.astype(float) + 1024).clip(0), affine)
     if entry["expect"] == "equal_subset":
-        return bad.measure(bad.control_xyz[:, :, :-1], affine)
+        return bad.measure(control[:, :, :-1].astype(float), affine)
     return bad.control
 
 
@@ -389,7 +195,7 @@ AS_STORED = (
 PLACE_UNKNOWN = ("n39_no_codes", "d15_no_position", "d16_no_orientation")
 
 
-def assert_numbers(bad: Bad, name: str, volume: Volume) -> None:
+def assert_numbers(bad: Any, name: str, volume: Volume) -> None:
     """World-based numbers of a volume equal the reference."""
     got, want = numbers_of(bad, volume), expected_numbers(bad, name)
     assert got["shape"] == want["shape"]
@@ -404,7 +210,7 @@ def assert_numbers(bad: Bad, name: str, volume: Volume) -> None:
             assert got[part]["centroid_ras_mm"] == pytest.approx(centre, abs=0.01), part
 
 
-def assert_close_to_control(bad: Bad, name: str, volume: Volume) -> None:
+def assert_close_to_control(bad: Any, name: str, volume: Volume) -> None:
     """Voxels lie where the control's do and differ only as far as the input allows."""
     got = volume.voxels_zyx.transpose(2, 1, 0)
     control, affine = bad.stored_xyz("n00_control")
@@ -430,10 +236,12 @@ def in_circle(shape_xyz: tuple[int, ...]) -> Array:
 
 REPLACED = {"n13_nan": 0.01, "n14_inf": 1e-3}
 """Share of voxels that are not finite in the file."""
+NAMED_BY_INSPECTION_ONLY = ("n30_flipped_header_only", *(i for i in FLAGS if i.startswith("m")))
+"""What is found by measuring, or in masks, is not said by the reader of the scan."""
 WITHIN = (*REPLACED, "d10_slope_per_slice", "d21_padding")
 
 
-def assert_values(bad: Bad, name: str, volume: Volume | None) -> None:
+def assert_values(bad: Any, name: str, volume: Volume | None) -> None:
     assert volume is not None
     if name in WITHIN:
         assert_close_to_control(bad, name, volume)
@@ -444,12 +252,12 @@ def assert_values(bad: Bad, name: str, volume: Volume | None) -> None:
         assert volume.voxels_zyx.max() < 3072
 
 
-def assert_no_secret(bad: Bad, name: str, text: str) -> None:
+def assert_no_secret(bad: Any, name: str, text: str) -> None:
     for secret in bad.entries[name].get("secret", SECRET.get(name, [])):
         assert secret.lower() not in text.lower()
 
 
-def assert_refused(bad: Bad, name: str, verdict: Verdict) -> None:
+def assert_refused(bad: Any, name: str, verdict: Any) -> None:
     """The refusal names the file (or one in the folder), what came, the expected, what to do."""
     path = bad.path(name)
     assert verdict.refusal is not None
@@ -467,7 +275,7 @@ def is_named(name: str, codes: set[str]) -> bool:
 # ----------------------------------------------------------------- tests
 
 
-def test_every_input_has_a_row(bad: Bad) -> None:
+def test_every_input_has_a_row(bad: Any) -> None:
     rows = dict.fromkeys((*EQUAL, *EQUAL_MASK), "equal") | dict.fromkeys(REJECT, "reject")
     rows |= dict.fromkeys(FLAGS, "flag") | dict.fromkeys(CONTAIN, "contain") | OTHER
     assert len(rows) == 154
@@ -475,21 +283,21 @@ def test_every_input_has_a_row(bad: Bad) -> None:
 
 
 @pytest.mark.parametrize("name", EQUAL)
-def test_equal(bad: Bad, name: str) -> None:
-    verdict = judge(bad, name)
+def test_equal(bad: Any, name: str) -> None:
+    verdict = bad.judge(name)
     assert verdict.refusal is None
     assert_values(bad, name, verdict.volume)
     assert_no_secret(bad, name, verdict.text)
 
 
 @pytest.mark.parametrize("name", REJECT)
-def test_reject(bad: Bad, name: str) -> None:
-    assert_refused(bad, name, judge(bad, name))
+def test_reject(bad: Any, name: str) -> None:
+    assert_refused(bad, name, bad.judge(name))
 
 
 @pytest.mark.parametrize("name", FLAGS)
-def test_flag(bad: Bad, name: str) -> None:
-    verdict = judge(bad, name)
+def test_flag(bad: Any, name: str) -> None:
+    verdict = bad.judge(name)
     assert_no_secret(bad, name, verdict.text)
     if verdict.refusal is not None:
         assert_refused(bad, name, verdict)
@@ -497,10 +305,12 @@ def test_flag(bad: Bad, name: str) -> None:
     else:
         assert is_named(name, verdict.codes), verdict.codes
         assert_values(bad, name, verdict.volume)
+        if name not in NAMED_BY_INSPECTION_ONLY:
+            assert is_named(name, {note.code for note in verdict.volume.notes})
 
 
 @pytest.mark.parametrize("name", CONTAIN)
-def test_contain(bad: Bad, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_contain(bad: Any, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     work, temporary = tmp_path / "a" / "b", tmp_path / "a" / "temporary"
     work.mkdir(parents=True)
     temporary.mkdir()
@@ -508,7 +318,7 @@ def test_contain(bad: Bad, name: str, tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("TMPDIR", str(temporary))
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     before = contents(bad.folder.parents[2]), contents(tmp_path)
-    verdict = judge(bad, name)
+    verdict = bad.judge(name)
     assert (contents(bad.folder.parents[2]), contents(tmp_path)) == before
     assert not glob.glob("/tmp/vol3d_evil*")
     assert not glob.glob("/etc/vol3d_evil*")
@@ -527,24 +337,24 @@ def contents(folder: Path) -> dict[str, tuple[int, int]]:
     return found
 
 
-def test_missing_end_slice_leaves_the_rest_exact(bad: Bad) -> None:
-    verdict = judge(bad, "d05_missing_end_slice")
+def test_missing_end_slice_leaves_the_rest_exact(bad: Any) -> None:
+    verdict = bad.judge("d05_missing_end_slice")
     assert verdict.refusal is None
     assert_values(bad, "d05_missing_end_slice", verdict.volume)
 
 
-def test_lying_syntax_is_refused_or_read_exactly(bad: Bad) -> None:
-    verdict = judge(bad, "d33_lying_syntax")
+def test_lying_syntax_is_refused_or_read_exactly(bad: Any) -> None:
+    verdict = bad.judge("d33_lying_syntax")
     if verdict.refusal is None:
         assert_values(bad, "d33_lying_syntax", verdict.volume)
     else:
         assert_refused(bad, "d33_lying_syntax", verdict)
 
 
-def test_most_flags_are_read_with_correct_values_and_named(bad: Bad) -> None:
+def test_most_flags_are_read_with_correct_values_and_named(bad: Any) -> None:
     read = 0
     for name in FLAGS:
-        verdict = judge(bad, name)
+        verdict = bad.judge(name)
         if verdict.refusal is None and is_named(name, verdict.codes):
             assert_values(bad, name, verdict.volume)
             read += 1
@@ -552,17 +362,17 @@ def test_most_flags_are_read_with_correct_values_and_named(bad: Bad) -> None:
     assert read >= LEAST_FLAGS_NAMED
 
 
-def test_no_input_takes_long_or_much_memory(bad: Bad) -> None:
-    verdicts = {name: judge(bad, name) for name in bad.entries}
+def test_no_input_takes_long_or_much_memory(bad: Any) -> None:
+    verdicts = {name: bad.judge(name) for name in bad.entries}
     slow = {name: v.cpu_s for name, v in verdicts.items() if v.cpu_s > MOST_CPU_S}
     large = {name: v.grown_mib for name, v in verdicts.items() if v.grown_mib > MOST_MEMORY_MIB}
     assert (slow, large) == ({}, {})
 
 
 @pytest.mark.parametrize("name", REAL_COMMAND)
-def test_real_command(bad: Bad, name: str) -> None:
-    result = run_info(bad, name)
-    assert result.returncode == (0 if judge(bad, name).refusal is None else 3)
+def test_real_command(bad: Any, name: str) -> None:
+    result = bad.run_info(name)
+    assert result.returncode == (0 if bad.judge(name).refusal is None else 3)
     assert "Traceback" not in result.stderr
-    assert json.loads(result.stdout) == judge(bad, name).record
+    assert json.loads(result.stdout) == bad.judge(name).record
     assert_no_secret(bad, name, result.stdout + result.stderr)
