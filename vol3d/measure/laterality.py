@@ -126,7 +126,7 @@ def _abdomen(volume: Volume, body: BoolArray, region: RegionEstimate) -> _View |
     blocks = tuple(
         min(max(1, round(COARSE_MM / mm)), n) for mm, n in zip(spacing, voxels.shape, strict=True)
     )
-    hu, inside = _block_means(voxels, blocks), _block_means(body[slices], blocks) > 0.5
+    hu, inside = _block_means(voxels, blocks), _block_middles(body[slices], blocks)
     coarse_mm = (spacing[0] * blocks[0], spacing[1] * blocks[1], spacing[2] * blocks[2])
     spine_mm = _spine_mm(hu, inside, coarse_mm[2])
     if spine_mm is None:
@@ -139,10 +139,21 @@ def _abdomen(volume: Volume, body: BoolArray, region: RegionEstimate) -> _View |
 
 def _block_means(array: npt.NDArray[Any], blocks: tuple[int, ...]) -> npt.NDArray[np.float32]:
     """Means of blocks of voxels; voxels that fill no block at an end are left out."""
-    kept = array[tuple(slice(0, n // b * b) for n, b in zip(array.shape, blocks, strict=True))]
-    shape = [size for n, b in zip(kept.shape, blocks, strict=True) for size in (n // b, b)]
-    means: npt.NDArray[np.float32] = kept.reshape(shape).mean(axis=(1, 3, 5), dtype=np.float32)
-    return means
+    total = array
+    dtype = np.int32 if array.dtype.kind == "i" else np.float32
+    for axis, size in enumerate(blocks):
+        kept = np.moveaxis(total, axis, 0)[: total.shape[axis] // size * size]
+        added = kept[::size].astype(dtype)
+        for first in range(1, size):
+            added += kept[first::size]
+        total = np.moveaxis(added, 0, axis)
+    return np.ascontiguousarray(total, dtype=np.float32) / np.float32(np.prod(blocks))
+
+
+def _block_middles(mask: BoolArray, blocks: tuple[int, ...]) -> BoolArray:
+    """One voxel from the middle of every block that :func:`_block_means` makes."""
+    picks = (slice(b // 2, n // b * b, b) for n, b in zip(mask.shape, blocks, strict=True))
+    return np.ascontiguousarray(mask[tuple(picks)])
 
 
 def _spine_mm(hu: npt.NDArray[np.float32], body: BoolArray, column_mm: float) -> float | None:

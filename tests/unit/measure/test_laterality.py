@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vol3d.measure.laterality import laterality_note
+from vol3d.measure.laterality import _block_means, laterality_note
 from vol3d.phantom import PhantomConfig, make_phantom
 from vol3d.volume import Grid, Volume, read_volume
 
@@ -39,6 +39,12 @@ def mirrored(volume: Volume) -> Volume:
 
 
 NORMAL = torso((55, LIVER), (50, SPLEEN))
+
+
+def test_blocks_are_averaged_and_the_rest_at_an_end_is_left_out() -> None:
+    array = np.arange(2 * 3 * 5, dtype=np.int16).reshape(2, 3, 5)
+    means = _block_means(array, (2, 3, 2))
+    assert means.tolist() == [[[13.0, 15.0]]]
 
 
 def test_liver_on_the_right_is_no_news() -> None:
