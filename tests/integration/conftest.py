@@ -99,6 +99,12 @@ class BadInputs:
         (found,) = glob.glob(os.fspath(path))
         return Path(found)
 
+    def paths(self, name: str) -> tuple[Path, Path | None]:
+        """The scan of an input, and its masks if it is about masks."""
+        if self.entries[name]["kind"] == "mask":
+            return self.folder / self.entries[name]["image"], self.path(name)
+        return self.path(name), None
+
     def stored_xyz(self, name: str) -> tuple[Array, Array]:
         """Voxels and affine of a NIfTI as nibabel reads them, turned to RAS."""
         image = nib.as_closest_canonical(nib.load(self.path(name)))
@@ -113,18 +119,18 @@ class BadInputs:
         return self.judged[name]
 
     def run_info(self, name: str, *prefix: str) -> subprocess.CompletedProcess[str]:
-        """``python -m vol3d info --json -- INPUT`` in a process of its own.
+        """``python -m vol3d info --json [--masks MASKS] -- INPUT`` in a process of its own.
 
         The last lines on stderr are its CPU seconds and the peak of its memory.
         """
-        arguments = ["info", "--json", "--", os.fspath(self.path(name))]
+        path, masks = self.paths(name)
+        options = ["--json"] if masks is None else ["--json", "--masks", os.fspath(masks)]
+        arguments = ["info", *options, "--", os.fspath(path)]
         command = [*prefix, sys.executable, "-c", RUN_AND_MEASURE, *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=HANG_S, check=False)
 
     def _judge_here(self, name: str) -> Verdict:
-        path, masks = self.path(name), None
-        if self.entries[name]["kind"] == "mask":
-            path, masks = self.folder / self.entries[name]["image"], path
+        path, masks = self.paths(name)
         Path("/proc/self/clear_refs").write_text("5")  # the peak of memory starts here
         before, start = _peak_mib(), time.process_time()
         record = _inspect(path, masks)

@@ -156,7 +156,7 @@ SECRET: dict[str, list[str]] = {
 REAL_COMMAND = ids(
     """
     n00_control n01_truncated_gz n07b_gz_quiet_corruption n13_nan n17_4d n23_huge_dims_zz
-    n37_qform_sform_flip n44_unsigned_offset n49_rgb n55_phi_in_descrip d01_two_series
+    n37_qform_sform_flip m03_other_spacing m04_flipped_storage n55_phi_in_descrip d01_two_series
     d04_missing_slices d20_gantry_tilt d27_phi d32_broken_j2k d45_enhanced z01_traversal
     z08_unicode f02_shell_chars f03_leading_dash
 """
@@ -419,8 +419,9 @@ def test_no_input_takes_long_or_much_memory(bad: Any) -> None:
 
 @pytest.mark.parametrize("name", REAL_COMMAND)
 def test_real_command(bad: Any, name: str) -> None:
+    verdict = bad.judge(name)
     result = bad.run_info(name)
-    assert result.returncode == (0 if bad.judge(name).refusal is None else 3)
+    assert result.returncode == (0 if verdict.refusal is None else 3)
     assert "Traceback" not in result.stderr
-    assert json.loads(result.stdout) == bad.judge(name).record
+    assert json.loads(result.stdout) == verdict.record
     assert_no_secret(bad, name, result.stdout + result.stderr)
