@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def examine(
     modality: Modality | None = None,
     clock: StageClock | None = None,
 ) -> Examined:
-    """A scan read through the gate, with body, region and quality measured.
+    """A scan read through the gate, with body, region, sides and quality measured.
 
     Args:
         path: File or folder of a scan, or ``example``.
@@ -47,6 +48,7 @@ def examine(
         GeometryError: Its geometry is unusable.
     """
     from vol3d.measure.body import body_mask
+    from vol3d.measure.laterality import laterality_note
     from vol3d.measure.quality import assess_quality
     from vol3d.measure.region import estimate_region
     from vol3d.volume import read_volume
@@ -56,7 +58,11 @@ def examine(
         volume = read_volume(resolve_scan(path), series=series, modality=modality)
     with clock.stage("measure"):
         body = body_mask(volume)
-        region = to_region(estimate_region(volume, body))
+        estimate = estimate_region(volume, body)
+        mirrored = laterality_note(volume, body=body, region=estimate)
+        if mirrored is not None:
+            volume = dataclasses.replace(volume, notes=(*volume.notes, mirrored))
+        region = to_region(estimate)
         quality = to_quality(assess_quality(volume, body))
         scan = describe_scan(volume, body, region, quality)
     return Examined(volume=volume, body=body, scan=scan)
