@@ -18,8 +18,9 @@ Write = Callable[..., Path]
 
 
 def _body() -> npt.NDArray[np.int16]:
-    """4 x 12 x 12: air at -1000, tissue from 30 to 60, and a bone of 1500 that the slices cross."""
+    """4 x 12 x 12: air at -1000 and -990, tissue from 30 to 60, and bone of 1500 in every slice."""
     voxels = np.full((4, 12, 12), -1000, dtype=np.int16)
+    voxels[:, ::2] = -990
     voxels[:, 2:10, 2:10] = 30 + 10 * np.arange(4)[:, None, None]
     voxels[:, 4:8, 5:8] = 1500
     return voxels
