@@ -37,8 +37,11 @@ from vol3d.volume import Volume, inspect_path, read_volume
 
 EXAMPLES = int(os.environ.get("VOL3D_FUZZ_EXAMPLES", "60"))
 ROWS, COLUMNS = 7, 6
-MOST_OFF_MM = 0.12
-"""Positions rounded to 0.1 mm are taken as those of an even stack, and said to be."""
+MOST_OFF = 0.002
+MOST_OFF_AS_TOLD = 0.055
+"""How far a slice may lie off the grid, in steps; more only if a note says that it does."""
+LEAST_OFF_MM = 0.01
+LEAST_OFF_AS_TOLD_MM = 0.12
 CT_CLASS, MR_CLASS = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
 VALUES_CHANGED = {"pixel_representation_repaired", "monochrome1_inverted"}
 LEFT_OUT = {"several_volumes", "phases_split", "duplicates_dropped", "other_files_ignored"}
@@ -137,6 +140,7 @@ def changes(draw: st.DrawFn) -> Edit:
     def edit(datasets: list[Dataset]) -> None:
         CHANGES[kind](datasets, k, amount, number)
 
+    edit.__name__ = f"{CHANGES[kind].__name__}({k}, {amount}, {number})"
     return edit
 
 
@@ -275,9 +279,10 @@ def write(datasets: list[Dataset], folder: Path, syntax: str | None) -> None:
             piece.file_meta = FileMetaDataset()
             piece.file_meta.MediaStorageSOPClassUID = piece.SOPClassUID
             piece.file_meta.MediaStorageSOPInstanceUID = piece.SOPInstanceUID
-            piece.file_meta.TransferSyntaxUID = syntax
-            if syntax == RLELossless:
-                piece.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+            piece.file_meta.TransferSyntaxUID = (
+                ExplicitVRLittleEndian if syntax == RLELossless else syntax
+            )
+            if syntax == RLELossless and piece.BitsStored > 8:  # pydicom would write half cells
                 piece.compress(RLELossless, generate_instance_uid=False)
             if syntax == ExplicitVRBigEndian:
                 piece.PixelData = np.frombuffer(piece.PixelData, "<u2").astype(">u2").tobytes()
@@ -351,11 +356,18 @@ def covered(volume: Volume, piece: OracleSlice) -> Array | None:
     off_mm = np.linalg.norm(
         volume.grid.index_to_world_mm(nearest) - piece.world_mm.reshape(-1, 3), axis=1
     )
+    codes = {note.code for note in volume.notes}
+    step_mm = max(float(v) for v in volume.grid.spacing_zyx_mm)
+    is_told = "slice_positions_rounded" in codes
+    most_mm = (
+        max(LEAST_OFF_AS_TOLD_MM, MOST_OFF_AS_TOLD * step_mm)
+        if is_told
+        else max(LEAST_OFF_MM, MOST_OFF * step_mm)
+    )
     is_inside = ((nearest >= 0) & (nearest < volume.grid.shape_zyx)).all()
-    if not is_inside or off_mm.max() > MOST_OFF_MM:
+    if not is_inside or off_mm.max() > most_mm:
         return None
     flat = np.ravel_multi_index(nearest.T, volume.grid.shape_zyx)
-    codes = {note.code for note in volume.notes}
     values = piece.values.ravel()
     tolerance = 1e-6 * max(1.0, float(np.abs(values).max()))
     is_same = np.abs(volume.voxels_zyx.ravel()[flat] - values).max() <= tolerance

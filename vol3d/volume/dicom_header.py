@@ -461,7 +461,7 @@ def _slice_thickness(ds: Any) -> float | None:
 def _tag(keyword: str) -> int:
     from pydicom.tag import Tag
 
-    return Tag(keyword)
+    return int(Tag(keyword))
 
 
 def _value(ds: Any, keyword: str) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,7 +89,7 @@ def split_phases(slices: Sequence[Slice]) -> Phases:
     if most == 1:
         return Phases(parts=(tuple(slices),), tag=None)
     for tag in PHASE_TAGS:
-        parts = _parted(slices, places, lambda s, tag=tag: dict(s.frame.phase).get(tag), most)
+        parts = _parted(slices, places, tag, most)
         if parts is not None:
             return Phases(parts=parts, tag=tag)
     runs = _instance_runs(slices, places, most)
@@ -119,13 +119,13 @@ def _places(slices: Sequence[Slice]) -> list[int]:
 def _parted(
     slices: Sequence[Slice],
     places: Sequence[int],
-    value: Callable[[Slice], str | None],
+    tag: str,
     count: int,
 ) -> tuple[tuple[Slice, ...], ...] | None:
-    """``count`` volumes in order of the value, or ``None`` if it does not part them cleanly."""
+    """``count`` volumes in order of a tag's values; ``None`` if it does not part them cleanly."""
     parts: dict[str, list[int]] = defaultdict(list)
     for i, piece in enumerate(slices):
-        text = value(piece)
+        text = dict(piece.frame.phase).get(tag)
         if text is None:
             return None
         parts[text].append(i)

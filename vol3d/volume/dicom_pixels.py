@@ -253,7 +253,8 @@ def _coded_frames(pieces: Sequence[Slice]) -> Iterable[Array]:
     ds = pydicom.dcmread(file.path, force=True)
     if len(file.frames) == 1:
         return [ds.pixel_array]
-    return iter_pixels(ds, indices=[p.frame.index for p in pieces])
+    frames: Iterable[Array] = iter_pixels(ds, indices=[p.frame.index for p in pieces])
+    return frames
 
 
 def _place(stored: Array, piece: Slice, target: Array) -> None:

@@ -49,6 +49,7 @@ def read_values(
     voxels = decode(slices)
     if modality == "MR":
         return Reading(voxels=voxels, unit="arbitrary", notes=_ct_named_mr(slices, voxels))
+    note: GateNote | None
     if any(s.file.photometric == "MONOCHROME1" for s in slices):
         voxels, note = _settle_monochrome1(slices, voxels, decode, where=where)
     else:

@@ -104,3 +104,58 @@ def test_slices_of_another_plane_upon_each_other_are_refused(ct_folder: Make) ->
 
     with pytest.raises(GeometryError):
         read_volume(ct_folder(turn))
+
+
+def test_time_points_of_an_enhanced_file_are_split(enhanced_ct: Make, tiny_ct: Volume) -> None:
+    def repeat(ds: Dataset, k: int) -> None:
+        groups = list(ds.PerFrameFunctionalGroupsSequence)
+        ds.PerFrameFunctionalGroupsSequence = [
+            _at_time(group, time) for time in (1, 2) for group in groups
+        ]
+        later = (np.frombuffer(ds.PixelData, "<u2") + 40).astype("<u2")
+        ds.PixelData += later.tobytes()
+        ds.NumberOfFrames = 10
+
+    path = enhanced_ct(repeat)
+    assert np.array_equal(read_volume(path).voxels_zyx, tiny_ct.voxels_zyx)
+    assert np.array_equal(read_volume(path, series="2").voxels_zyx, tiny_ct.voxels_zyx + 40)
+
+
+def _at_time(group: Dataset, time: int) -> Dataset:
+    item, content = Dataset(), Dataset()
+    item.update(group)
+    content.TemporalPositionIndex = time
+    item.FrameContentSequence = [content]
+    return item
+
+
+@pytest.mark.parametrize("position", ["HFS", "FFS", "HFP", "FFP", "FFDR"])
+def test_how_the_patient_lay_changes_nothing(
+    ct_folder: Make, tiny_ct: Volume, position: str
+) -> None:
+    """Positions and orientations are in the patient's own directions already (PS3.3 C.7.6.2)."""
+    volume = read_volume(ct_folder(lambda ds, k: setattr(ds, "PatientPosition", position)))
+    assert np.array_equal(volume.voxels_zyx, tiny_ct.voxels_zyx)
+    assert volume.grid.is_close(tiny_ct.grid)
+    assert volume.acquisition.patient_position == position
+
+
+def test_a_media_directory_is_no_slice(ct_folder: Make, tiny_ct: Volume) -> None:
+    folder = ct_folder()
+    ds = pydicom.dcmread(next(iter(folder.iterdir())), specific_tags=["PatientID"])
+    ds.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.1.3.10"
+    ds.save_as(folder / "DICOMDIR")
+    volume = read_volume(folder)
+    assert np.array_equal(volume.voxels_zyx, tiny_ct.voxels_zyx)
+    assert [note.code for note in volume.notes] == ["not_image_ignored"]
+
+
+def test_a_stack_that_drifts_sideways_is_no_tilted_gantry(ct_folder: Make) -> None:
+    def drift(ds: Dataset, k: int) -> None:
+        ds.ImagePositionPatient[0] += 1.0 * k  # DICOM's x grows to the patient's left
+
+    volume = read_volume(ct_folder(drift))
+    note = next(n for n in volume.notes if n.code == "lateral_drift")
+    assert "26.6 degrees" in note.message
+    assert "1 mm further to the patient's left" in note.message
+    assert volume.acquisition.gantry_tilt_deg is None
