@@ -205,12 +205,16 @@ def _decode_file(pieces: Sequence[Slice], indices: Sequence[int], out: Array) ->
     """
     file = pieces[0].file
     frame_of: Callable[[], Iterable[Array]] = (
-        (lambda: _native_frames(pieces))
-        if file.transfer_syntax in _NATIVE
-        else (lambda: _coded_frames(pieces))
+        (lambda: _native_frames(pieces)) if _is_plain(file) else (lambda: _coded_frames(pieces))
     )
     for k, piece, stored in zip(indices, pieces, frame_of(), strict=True):
         _place(stored, piece, out[k])
+
+
+def _is_plain(file: DicomFile) -> bool:
+    """Whether cells lie in the file as numpy reads them; big-endian words may be swapped bytes."""
+    is_swapped = not file.is_little_endian and file.bits_allocated == 8
+    return file.transfer_syntax in _NATIVE and not is_swapped
 
 
 def _native_frames(pieces: Sequence[Slice]) -> Iterable[Array]:

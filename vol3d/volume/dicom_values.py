@@ -21,6 +21,8 @@ _HU_RANGE = (-1100.0, 30719.0)
 """From below air, with noise, to the top of the extended HU scale of 15 bits."""
 _LEAST_CROSSINGS = 16
 _WRAPPED_SHARE = 0.9
+_LEAST_WRAPPED_VALUES = 4
+"""A single number far off is padding, not tissue with the wrong sign."""
 _LARGEST_HU = 32767.0
 Decode = Callable[[Sequence[Slice]], VoxelArray]
 
@@ -159,6 +161,7 @@ def _is_wrapped(slices: Sequence[Slice], voxels: VoxelArray) -> bool:
     differences and the other reading differences of more than half the range of numbers.
     """
     crossings = wrapped = 0
+    far_off: set[float] = set()
     for piece, plane in zip(slices, voxels, strict=True):
         file, slope = piece.file, abs(piece.frame.slope or 1.0)
         intercept = piece.frame.intercept or 0.0
@@ -169,10 +172,18 @@ def _is_wrapped(slices: Sequence[Slice], voxels: VoxelArray) -> bool:
         if file.padding_value is not None:
             is_picture = values != file.padding_value
             is_pair &= is_picture[:, 1:] & is_picture[:, :-1]
-        steps = np.abs(np.diff(values, axis=1))[is_pair]
-        crossings += steps.size
-        wrapped += int((steps > 2.0 ** (file.bits_stored - 1)).sum())
-    return crossings >= _LEAST_CROSSINGS and wrapped >= _WRAPPED_SHARE * crossings
+        is_far = is_pair & (np.abs(np.diff(values, axis=1)) > 2.0 ** (file.bits_stored - 1))
+        crossings += int(is_pair.sum())
+        wrapped += int(is_far.sum())
+        left, right = values[:, :-1][is_far], values[:, 1:][is_far]
+        suspects = np.minimum(left, right) if file.is_signed else np.maximum(left, right)
+        if len(far_off) < _LEAST_WRAPPED_VALUES:
+            far_off.update(np.unique(suspects)[:_LEAST_WRAPPED_VALUES].tolist())
+    return (
+        crossings >= _LEAST_CROSSINGS
+        and wrapped >= _WRAPPED_SHARE * crossings
+        and len(far_off) >= _LEAST_WRAPPED_VALUES
+    )
 
 
 def _settle_unit(

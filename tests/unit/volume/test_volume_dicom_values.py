@@ -18,11 +18,11 @@ Write = Callable[..., Path]
 
 
 def _body() -> npt.NDArray[np.int16]:
-    """4 x 12 x 12: air at -1000 and -990, tissue from 30 to 60, and bone of 1500 in every slice."""
+    """4 x 12 x 12: air from -1000 to -970, tissue from 30 to 60, bone from 1500."""
     voxels = np.full((4, 12, 12), -1000, dtype=np.int16)
-    voxels[:, ::2] = -990
+    voxels += (5 * np.arange(12, dtype=np.int16) % 35)[None, :, None]
     voxels[:, 2:10, 2:10] = 30 + 10 * np.arange(4)[:, None, None]
-    voxels[:, 4:8, 5:8] = 1500
+    voxels[:, 4:8, 5:8] = 1500 + 10 * np.arange(4)[None, :, None]
     return voxels
 
 
@@ -89,6 +89,20 @@ def test_padding_far_below_air_is_no_wrong_sign(body_folder: Write) -> None:
     volume = read_volume(body_folder(pad))
     assert volume.voxels_zyx.min() == -2000
     assert _codes(volume) == set()
+
+
+def test_padding_beside_tissue_alone_is_no_wrong_sign(body_folder: Write) -> None:
+    """12 bits: the padding -2000 lies more than half of the numbers away from tissue at 1064."""
+
+    def pad(ds: Dataset) -> None:
+        stored = np.maximum(ds.pixel_array + 1024, 0)
+        stored[2:10, :2] = -2000
+        ds.BitsStored, ds.HighBit, ds.RescaleIntercept = 12, 11, -1024
+        ds.PixelData = np.minimum(stored, 2047).astype("<i2").tobytes()
+
+    volume = read_volume(body_folder(pad))
+    assert volume.voxels_zyx.min() == -3024
+    assert "pixel_representation_repaired" not in _codes(volume)
 
 
 def _turn_over(ds: Dataset) -> None:
