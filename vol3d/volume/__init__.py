@@ -1,5 +1,6 @@
 """Scans in patient space: grids, volumes, and the readers and writers that keep geometry exact."""
 
+from vol3d.volume.dicom_enhanced_writer import write_enhanced_dicom
 from vol3d.volume.dicom_writer import write_dicom_series
 from vol3d.volume.grid import Grid, canonicalise, closest_world_axes, orient
 from vol3d.volume.inspection import Refusal, ScanInspection, SeriesSummary
@@ -33,5 +34,6 @@ __all__ = [
     "orient",
     "read_volume",
     "write_dicom_series",
+    "write_enhanced_dicom",
     "write_nifti",
 ]

@@ -7,14 +7,15 @@ import math
 from pathlib import Path
 
 from vol3d.errors import DataError, explain
-from vol3d.volume.dicom_header import read_headers
-from vol3d.volume.dicom_pixels import check_decodable, decode_stack, is_compressed
-from vol3d.volume.dicom_series import Choice, Slice, choose, group_series, summaries
+from vol3d.volume.dicom_header import read_headers, unreadable_file
+from vol3d.volume.dicom_phases import Slice, drop_copies
+from vol3d.volume.dicom_pixels import check_decodable, decode_stack, lossy_method
+from vol3d.volume.dicom_series import Choice, choose, group_series, summaries
 from vol3d.volume.dicom_stack import SlicePlane, StackGeometry, stack_geometry
+from vol3d.volume.dicom_values import read_values
 from vol3d.volume.gate import check_grid, check_memory, refused, stored_geometry
 from vol3d.volume.grid import Grid
 from vol3d.volume.inspection import Examination, ScanInspection
-from vol3d.volume.intensities import guess_modality
 from vol3d.volume.names import shown_name
 from vol3d.volume.volume import (
     Acquisition,
@@ -23,7 +24,6 @@ from vol3d.volume.volume import (
     StoredGeometry,
     Unit,
     Volume,
-    VoxelArray,
 )
 
 _GAP_NOTED = 1.1
@@ -51,15 +51,22 @@ class DicomScan:
 def examine_dicom(
     path: Path, *, series: str | None, modality: Modality | None, memory_limit_gib: float
 ) -> Examination:
-    """The gate's verdict on a DICOM folder or file from headers alone; ``load`` reads voxels."""
+    """The gate's verdict on a DICOM folder or file from its headers.
+
+    ``load`` reads the voxels and has the last word: only they tell whether compressed data is
+    sound and whether they are what the header says.
+    """
     where = shown_name(path)
     try:
         files, num_other = read_headers(path)
+        files, num_copies = drop_copies(files)
+    except OSError as error:
+        return refused("dicom", unreadable_file(error, where=where))
     except DataError as error:
         return refused("dicom", error)
     groups = group_series(files)
     found = ScanInspection(kind="dicom", series=summaries(groups))
-    notes = _other_files_note(num_other)
+    notes = (*_other_files_note(num_other), *_copies_note(num_copies))
     try:
         choice = choose(groups, series=series, modality=modality, where=where)
         found = dataclasses.replace(
@@ -74,11 +81,9 @@ def examine_dicom(
         unit=scan.unit,
         stored=scan.stored,
         acquisition=scan.acquisition,
-        notes=(*scan.notes, *_not_decoded_note(scan)),
+        notes=scan.notes,
     )
-    return Examination(
-        inspection=found, load=lambda: _load(scan), is_header_enough=scan.unit is not None
-    )
+    return Examination(inspection=found, load=lambda: _load(scan))
 
 
 def _other_files_note(count: int) -> tuple[GateNote, ...]:
@@ -89,15 +94,13 @@ def _other_files_note(count: int) -> tuple[GateNote, ...]:
     )
 
 
-def _not_decoded_note(scan: DicomScan) -> tuple[GateNote, ...]:
-    """What a check of headers cannot know of compressed pixel data; no note of the volume."""
-    if not any(is_compressed(piece.file) for piece in scan.slices):
+def _copies_note(count: int) -> tuple[GateNote, ...]:
+    if not count:
         return ()
     return (
         GateNote(
-            code="pixels_not_decoded",
-            message="The compressed pixel data was not decoded by this check; damage inside it "
-            "shows only when the scan is read.",
+            code="duplicates_dropped",
+            message=f"Files that are exact copies of another slice, ignored: {count}.",
         ),
     )
 
@@ -115,23 +118,22 @@ def _gate(
     check_grid(grid, where=where)
     check_decodable([s.file for s in slices], where=where)
     modality: Modality = "CT" if file.modality == "CT" else "MR"
-    unit, unit_notes = _unit(slices, modality)
     acquisition = file.acquisition
-    if modality == "CT":
+    if modality == "CT" and not geometry.is_lateral:
         acquisition = dataclasses.replace(acquisition, gantry_tilt_deg=round(geometry.tilt_deg, 4))
     return DicomScan(
         slices=tuple(slices[i] for i in geometry.order),
         grid=grid,
         stored=stored_geometry(grid, f"{'int' if file.is_signed else 'uint'}{file.bits_allocated}"),
         modality=modality,
-        unit=unit,
+        unit=_stated_unit(slices, modality),
         acquisition=acquisition,
         notes=(
             *notes,
             *choice.notes,
+            *_header_notes(slices),
             *_geometry_notes(geometry, slices, modality),
             *_padding_note(slices),
-            *unit_notes,
         ),
         where=where,
     )
@@ -164,7 +166,8 @@ def _check_values(slices: tuple[Slice, ...], *, where: str) -> None:
     slopes = [s.frame.slope for s in slices if s.frame.slope is not None]
     problems = {
         "PhotometricInterpretation": (
-            any(f.photometric != "MONOCHROME2" for f in files),
+            any(f.photometric != "MONOCHROME2" for f in files)
+            and not all(f.photometric == "MONOCHROME1" and f.modality == "CT" for f in files),
             "MONOCHROME2",
             "MONOCHROME1",
         ),
@@ -193,23 +196,48 @@ def _check_values(slices: tuple[Slice, ...], *, where: str) -> None:
             )
 
 
-def _unit(
-    slices: tuple[Slice, ...], modality: Modality
-) -> tuple[Unit | None, tuple[GateNote, ...]]:
+def _stated_unit(slices: tuple[Slice, ...], modality: Modality) -> Unit | None:
     """HU when a CT header says so (or has the default), ``None`` when only values can tell."""
     if modality == "MR":
-        return "arbitrary", ()
+        return "arbitrary"
     is_unspecified = any(s.frame.rescale_type == "US" for s in slices)
     is_missing = any(s.frame.slope is None or s.frame.intercept is None for s in slices)
-    if not is_unspecified and not is_missing:
-        return "HU", ()
-    what = "the rescale type 'unspecified'" if is_unspecified else "no rescale"
-    return None, (
-        GateNote(
-            code="unit_not_stated",
-            message=f"The CT header gives {what}; the values decide whether they are HU.",
-        ),
-    )
+    return None if is_unspecified or is_missing else "HU"
+
+
+def _header_notes(slices: tuple[Slice, ...]) -> list[GateNote]:
+    """What the files lack, hold besides the picture, or may have lost."""
+    files = list({s.file.path: s.file for s in slices}.values())
+    notes: list[GateNote] = []
+    bare = [f for f in files if not f.has_file_meta]
+    if bare:
+        kind = "implicit" if bare[0].is_implicit else "explicit"
+        notes.append(
+            GateNote(
+                code="no_file_meta",
+                message=f"Files without file meta information (old archives write them): "
+                f"{len(bare)}. Their encoding was recognised by its content ({kind} VR).",
+            )
+        )
+    tags = sorted({tag for f in files for tag in f.free_text_tags})
+    if tags:
+        notes.append(
+            GateNote(
+                code="header_text_ignored",
+                message=f"The header holds free text ({', '.join(tags)}); it is not read as fact, "
+                "not shown, and reaches no model.",
+            )
+        )
+    methods = sorted({m for f in files if (m := lossy_method(f)) is not None})
+    if methods:
+        notes.append(
+            GateNote(
+                code="lossy_compression",
+                message=f"The pixels went through {', '.join(methods)}, which may have changed "
+                "their values and removed small detail.",
+            )
+        )
+    return notes
 
 
 def _geometry_notes(
@@ -217,13 +245,15 @@ def _geometry_notes(
 ) -> list[GateNote]:
     notes: list[GateNote] = []
     if geometry.is_tilted:
+        code = "lateral_drift" if geometry.is_lateral else "gantry_tilt"
         notes.append(
             GateNote(
-                code="gantry_tilt" if modality == "CT" else "sheared_stack",
+                code=code if modality == "CT" else "sheared_stack",
                 message=f"The slices are stacked at {geometry.tilt_deg:.1f} degrees to their "
-                f"normal; the sheared geometry is kept exactly. Planes lie "
-                f"{geometry.perpendicular_mm:.4g} mm apart, {geometry.step_mm:.4g} mm along "
-                "the direction of stacking.",
+                f"normal: each lies {geometry.drift_mm:.4g} mm further {geometry.drift_towards} "
+                "within its plane than the one before; the sheared geometry is kept exactly. "
+                f"Planes lie {geometry.perpendicular_mm:.4g} mm apart, {geometry.step_mm:.4g} mm "
+                "along the direction of stacking.",
             )
         )
     if geometry.deviation_mm > 1e-3 * geometry.perpendicular_mm:
@@ -262,28 +292,19 @@ def _padding_note(slices: tuple[Slice, ...]) -> tuple[GateNote, ...]:
 
 
 def _load(scan: DicomScan) -> Volume:
-    voxels = decode_stack(scan.slices, where=scan.where)
-    unit, notes = _settle_unit(scan, voxels)
+    reading = read_values(
+        scan.slices,
+        lambda slices: decode_stack(slices, scan.grid, where=scan.where),
+        modality=scan.modality,
+        unit=scan.unit,
+        where=scan.where,
+    )
     return Volume.from_array(
-        voxels,
+        reading.voxels,
         scan.grid,
         modality=scan.modality,
-        unit=unit,
+        unit=reading.unit,
         acquisition=scan.acquisition,
-        notes=notes,
+        notes=(*scan.notes, *reading.notes),
         stored_dtype=scan.stored.dtype,
     )
-
-
-def _settle_unit(scan: DicomScan, voxels: VoxelArray) -> tuple[Unit, tuple[GateNote, ...]]:
-    if scan.unit is not None:
-        return scan.unit, scan.notes
-    guess = guess_modality(voxels)
-    unit: Unit = "HU" if guess.modality == "CT" else "arbitrary"
-    kept = tuple(n for n in scan.notes if n.code != "unit_not_stated")
-    open_note = next(n for n in scan.notes if n.code == "unit_not_stated")
-    result = "they are taken as HU" if unit == "HU" else "they are not taken as HU"
-    message = open_note.message.replace(
-        "the values decide whether they are HU", f"by the values {result} ({guess.reason})"
-    )
-    return unit, (*kept, GateNote(code="unit_inferred", message=message))

@@ -7,9 +7,11 @@ import logging
 import math
 import os
 import warnings
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,46 @@ Triple = tuple[float, float, float]
 
 _LARGEST_MM = 1e6
 _LEAST_NORMAL = 1e-3
+_PREAMBLE_BYTES = 132
+_HEAD_BYTES = 1024
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
+_MOST_INFLATED_BYTES = 1 << 29
+"""Ten times the largest enhanced file that deflating is used for; inflated whole in memory."""
+
+PHASE_TAGS = (
+    "TemporalPositionIndex",
+    "TemporalPositionIdentifier",
+    "AcquisitionNumber",
+    "FrameAcquisitionNumber",
+    "EchoNumbers",
+    "EchoTime",
+    "EffectiveEchoTime",
+    "NominalPercentageOfCardiacPhase",
+    "NominalCardiacTriggerDelayTime",
+    "TriggerTime",
+    "DiffusionBValue",
+    "ConvolutionKernel",
+    "KVP",
+    "ImageType",
+    "FrameType",
+    "AcquisitionTime",
+    "ContentTime",
+)
+"""What may tell volumes of one series apart that lie at the same positions, surest first."""
+
+_FREE_TEXT_TAGS = (
+    "AdmittingDiagnosesDescription",
+    "AdditionalPatientHistory",
+    "ImageComments",
+    "InterpretationText",
+    "InterpretationDiagnosisDescription",
+    "PatientComments",
+    "ReasonForStudy",
+    "ReasonForTheRequestedProcedure",
+    "RequestedProcedureComments",
+    "StudyComments",
+)
+"""Free text on diagnosis, history or comments: whether it is there is told, never what it says."""
 
 _TAGS = [
     "SOPClassUID",
@@ -62,6 +104,9 @@ _TAGS = [
     "RealWorldValueMappingSequence",
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
+    "InstanceNumber",
+    *PHASE_TAGS,
+    *_FREE_TEXT_TAGS,
 ]
 
 
@@ -75,6 +120,8 @@ class Frame:
         spacing_row_col_mm: PixelSpacing: distance of rows, distance of columns.
         slope: ``None`` when the header gives no rescale.
         damaged_tags: What the header has of position, orientation and spacing but not usable.
+        missing_tags: What it does not have of them.
+        phase: Values of ``PHASE_TAGS`` where the header gives them; compared, never shown.
     """
 
     index: int
@@ -88,6 +135,8 @@ class Frame:
     is_other_unit: bool
     stack_id: str
     damaged_tags: tuple[str, ...]
+    missing_tags: tuple[str, ...]
+    phase: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,11 +144,19 @@ class DicomFile:
     """One DICOM file's header; ``series_key`` separates series even where UIDs are empty.
 
     Args:
+        has_file_meta: Whether the file starts as PS3.10 asks: preamble and file meta group.
+        free_text_tags: Which of the tags with free text on diagnosis or history are filled.
         bytes_left: From the start of the pixel data element to the end of the file.
     """
 
     path: Path
     transfer_syntax: str
+    has_file_meta: bool
+    is_implicit: bool
+    is_little_endian: bool
+    sop_instance_uid: str
+    instance_number: int | None
+    free_text_tags: tuple[str, ...]
     sop_class: str
     modality: str
     series_key: str
@@ -164,6 +221,18 @@ def find_files(path: Path) -> tuple[list[Path], int]:
     return plain, len(found) - len(plain)
 
 
+def unreadable_file(error: OSError, *, where: str) -> DataError:
+    """The refusal of a file or folder that the system does not let read."""
+    return DataError(
+        explain(
+            expected="files that can be read",
+            got=type(error).__name__,
+            where=where,
+            remedy="Check their permissions.",
+        )
+    )
+
+
 def is_dicom(head: bytes) -> bool:
     """Whether a file that starts with ``head`` is DICOM, with or without its preamble."""
     return head[128:132] == b"DICM" or head[:4] in (b"\x08\x00\x05\x00", b"\x08\x00\x08\x00")
@@ -192,8 +261,11 @@ def _read_header(path: Path, *, where: str) -> DicomFile | None:
 
     try:
         with path.open("rb") as file:
-            if not is_dicom(file.read(132)):
+            head = file.read(_HEAD_BYTES)
+            if not is_dicom(head):
                 return None
+            if _DEFLATED in head:
+                _check_inflated_size(path)
             file.seek(0)
             ds = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=_TAGS)
             return _parse(ds, path, bytes_left=path.stat().st_size - file.tell())
@@ -209,13 +281,37 @@ def _read_header(path: Path, *, where: str) -> DicomFile | None:
         ) from None
 
 
+def _check_inflated_size(path: Path) -> None:
+    """Inflates a deflated file piece by piece and keeps nothing, before pydicom inflates it whole.
+
+    Raises:
+        ValueError: It grows beyond what a file may hold.
+    """
+    from pydicom.filereader import read_file_meta_info
+
+    with path.open("rb") as file:
+        meta = read_file_meta_info(path)
+        file.seek(_PREAMBLE_BYTES + 12 + int(meta.FileMetaInformationGroupLength))
+        inflater, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
+        while not inflater.eof and (chunk := inflater.unconsumed_tail or file.read(1 << 16)):
+            total += len(inflater.decompress(chunk, 1 << 20))
+            if total > _MOST_INFLATED_BYTES:
+                raise ValueError("inflated size")
+
+
 def _parse(ds: Any, path: Path, *, bytes_left: int) -> DicomFile:
     uid = _text(ds, "SeriesInstanceUID")
     frame_of_reference = _text(ds, "FrameOfReferenceUID")
-    image_type = _terms(ds.get("ImageType"))
+    image_type = _terms(_value(ds, "ImageType"))
     return DicomFile(
         path=path,
         transfer_syntax=str(ds.file_meta.get("TransferSyntaxUID", "")),
+        has_file_meta="TransferSyntaxUID" in ds.file_meta,
+        is_implicit=bool(ds.original_encoding[0]),
+        is_little_endian=bool(ds.original_encoding[1]),
+        sop_instance_uid=_text(ds, "SOPInstanceUID"),
+        instance_number=_instance_number(ds),
+        free_text_tags=tuple(tag for tag in _FREE_TEXT_TAGS if _value(ds, tag)),
         sop_class=_text(ds, "SOPClassUID") or str(ds.file_meta.get("MediaStorageSOPClassUID", "")),
         modality=_text(ds, "Modality").upper(),
         series_key=uid or f"{frame_of_reference}|{_text(ds, 'SeriesNumber')}",
@@ -223,7 +319,7 @@ def _parse(ds: Any, path: Path, *, bytes_left: int) -> DicomFile:
         image_type=image_type,
         is_burned_in=_text(ds, "BurnedInAnnotation").upper() == "YES",
         is_distorted=_text(ds, "VolumetricProperties").upper() == "DISTORTED",
-        has_modality_lut="ModalityLUTSequence" in ds,
+        has_modality_lut=_value(ds, "ModalityLUTSequence") is not None,
         samples=_int(ds, "SamplesPerPixel") or 1,
         photometric=_text(ds, "PhotometricInterpretation").upper(),
         rows=_int(ds, "Rows") or 0,
@@ -241,16 +337,16 @@ def _parse(ds: Any, path: Path, *, bytes_left: int) -> DicomFile:
 
 
 def _acquisition(ds: Any, uid: str) -> Acquisition:
-    sequence = _terms(ds.get("ScanningSequence")) or _terms(ds.get("EchoPulseSequence"))
+    sequence = _terms(_value(ds, "ScanningSequence")) or _terms(_value(ds, "EchoPulseSequence"))
     agent = _text(ds, "ContrastBolusAgent").upper()
-    kernels = _terms(ds.get("ConvolutionKernel"))
+    kernels = _terms(_value(ds, "ConvolutionKernel"))
     return Acquisition(
         body_part_examined=codes.known_term(_text(ds, "BodyPartExamined"), codes.BODY_PARTS),
         patient_position=codes.known_term(_text(ds, "PatientPosition"), codes.PATIENT_POSITIONS),
         manufacturer=codes.vendor(_text(ds, "Manufacturer")),
         convolution_kernel=codes.kernel(kernels[0] if kernels else None),
         slice_thickness_mm=_slice_thickness(ds),
-        kvp=_float(ds.get("KVP")),
+        kvp=_float(_value(ds, "KVP")),
         is_contrast_given=agent not in ("NONE", "NO") if agent else None,
         mr_sequence="/".join(str(codes.known_term(s, codes.SEQUENCES)) for s in sequence) or None,
         series_uid_sha256=hashlib.sha256(uid.encode()).hexdigest() if uid else None,
@@ -259,13 +355,13 @@ def _acquisition(ds: Any, uid: str) -> Acquisition:
 
 def _frames(ds: Any, image_type: tuple[str, ...]) -> tuple[Frame, ...]:
     count = _int(ds, "NumberOfFrames") or 1
-    per_frame = ds.get("PerFrameFunctionalGroupsSequence")
+    per_frame = _value(ds, "PerFrameFunctionalGroupsSequence")
     if per_frame is None:
         # several frames without functional groups share one position: no geometry at all
         return (_frame(0, [ds], image_type, has_place=count == 1),)
     if len(per_frame) != count:
         raise ValueError("frame count")
-    shared = list(ds.get("SharedFunctionalGroupsSequence") or [])
+    shared = list(_value(ds, "SharedFunctionalGroupsSequence") or [])
     return tuple(_group_frame(i, item, shared, image_type) for i, item in enumerate(per_frame))
 
 
@@ -281,11 +377,14 @@ def _group_frame(
         "CTImageFrameTypeSequence",
         "MRImageFrameTypeSequence",
         "FrameContentSequence",
+        "MREchoSequence",
+        "MRDiffusionSequence",
+        "CardiacSynchronizationSequence",
     )
     groups = [item, *shared]
     sources = []
     for name in sequences:
-        found = next((g.get(name) for g in groups if g.get(name)), None)
+        found = next((_value(g, name) for g in groups if _value(g, name)), None)
         sources += [found[0]] if found else []
     return _frame(index, [*sources, *groups], image_type, has_place=True)
 
@@ -294,7 +393,7 @@ def _frame(
     index: int, sources: Sequence[Any], image_type: tuple[str, ...], *, has_place: bool
 ) -> Frame:
     def first(keyword: str) -> Any:
-        return next((s.get(keyword) for s in sources if s.get(keyword) is not None), None)
+        return next((_value(s, keyword) for s in sources if _value(s, keyword) is not None), None)
 
     stored = {
         "ImagePositionPatient": first("ImagePositionPatient") if has_place else None,
@@ -321,6 +420,10 @@ def _frame(
         damaged_tags=tuple(
             tag for tag, value in stored.items() if value not in (None, "") and usable[tag] is None
         ),
+        missing_tags=tuple(tag for tag, value in stored.items() if value in (None, "")),
+        phase=tuple(
+            (tag, str(value)) for tag in PHASE_TAGS if (value := first(tag)) not in (None, "")
+        ),
     )
 
 
@@ -339,7 +442,7 @@ def _is_other_unit(mappings: Any) -> bool:
     units = [
         str(unit.get("CodeValue", ""))
         for mapping in mappings or []
-        for unit in mapping.get("MeasurementUnitsCodeSequence") or []
+        for unit in _value(mapping, "MeasurementUnitsCodeSequence") or []
     ]
     return bool(units) and not any(u in ("[hnsf'U]", "HU") for u in units)
 
@@ -347,15 +450,28 @@ def _is_other_unit(mappings: Any) -> bool:
 def _slice_thickness(ds: Any) -> float | None:
     """The thickness in mm; ``None`` where the header has none above 0."""
     sources = [ds]
-    if ds.get("SliceThickness") is None:
-        groups = ds.get("SharedFunctionalGroupsSequence") or []
-        sources = [m for g in groups for m in g.get("PixelMeasuresSequence") or []][:1]
-    thickness = _float(sources[0].get("SliceThickness")) if sources else None
+    if _value(ds, "SliceThickness") is None:
+        groups = _value(ds, "SharedFunctionalGroupsSequence") or []
+        sources = [m for g in groups for m in _value(g, "PixelMeasuresSequence") or []][:1]
+    thickness = _float(_value(sources[0], "SliceThickness")) if sources else None
     return thickness if thickness is not None and thickness > 0 else None
 
 
+@cache
+def _tag(keyword: str) -> int:
+    from pydicom.tag import Tag
+
+    return int(Tag(keyword))
+
+
+def _value(ds: Any, keyword: str) -> Any:
+    """The element's value or ``None``; ``Dataset.get`` takes five times as long for absent ones."""
+    tag = _tag(keyword)
+    return ds[tag].value if tag in ds.keys() else None  # noqa: SIM118
+
+
 def _text(ds: Any, keyword: str) -> str:
-    value = ds.get(keyword)
+    value = _value(ds, keyword)
     return "" if value is None else str(value).strip()
 
 
@@ -367,8 +483,16 @@ def _terms(value: Any) -> tuple[str, ...]:
 
 
 def _int(ds: Any, keyword: str) -> int | None:
-    value = ds.get(keyword)
+    value = _value(ds, keyword)
     return None if value is None or value == "" else int(value)
+
+
+def _instance_number(ds: Any) -> int | None:
+    """The number; ``None`` where it is absent or none: slices are never ordered by it."""
+    try:
+        return _int(ds, "InstanceNumber")
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _number(value: Any) -> float | None:

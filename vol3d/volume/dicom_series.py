@@ -10,6 +10,7 @@ import numpy as np
 from vol3d.errors import ConfigError, DataError, GeometryError, explain
 from vol3d.volume import dicom_codes as codes
 from vol3d.volume.dicom_header import DicomFile, Frame
+from vol3d.volume.dicom_phases import Slice, is_stacked_twice, split_phases
 from vol3d.volume.grid import closest_world_axes
 from vol3d.volume.inspection import SeriesKind, SeriesSummary
 from vol3d.volume.volume import GateNote, Modality
@@ -31,19 +32,20 @@ _WHY_IGNORED: dict[SeriesKind, str] = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Slice:
-    """One frame and the file that holds it."""
-
-    file: DicomFile
-    frame: Frame
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class SeriesGroup:
-    """Slices of one series, size, stack and rough orientation; not yet checked or sorted."""
+    """Slices of one series, size, stack and rough orientation; not yet checked or sorted.
+
+    Args:
+        phase: 1-based, among the volumes that lie at the same positions in one series.
+        num_phases: How many these are.
+        phase_tag: The tag that tells them apart.
+    """
 
     kind: SeriesKind
     slices: tuple[Slice, ...]
+    phase: int = 1
+    num_phases: int = 1
+    phase_tag: str | None = None
 
     @property
     def first(self) -> DicomFile:
@@ -78,9 +80,10 @@ def group_series(files: Sequence[DicomFile]) -> tuple[SeriesGroup, ...]:
             kinds[key] = kind
             _add(pending.setdefault(key, []), Slice(file=file, frame=frame), kind)
     groups = [
-        SeriesGroup(kind=kinds[key], slices=tuple(slices))
+        group
         for key, clusters in pending.items()
         for slices in clusters
+        for group in _phase_groups(kinds[key], slices)
     ]
     order: list[SeriesKind] = ["volume", *_WHY_IGNORED]
     return tuple(
@@ -91,9 +94,27 @@ def group_series(files: Sequence[DicomFile]) -> tuple[SeriesGroup, ...]:
                 -len(g.slices),
                 g.first.series_uid_sha256 or "",
                 g.slices[0].frame.orientation_lps or (),
+                g.phase,
             ),
         )
     )
+
+
+def _phase_groups(kind: SeriesKind, slices: Sequence[Slice]) -> list[SeriesGroup]:
+    """One group, or one for each phase, echo or time point at the same positions."""
+    if kind not in ("volume", "map"):
+        return [SeriesGroup(kind=kind, slices=tuple(slices))]
+    found = split_phases(slices)
+    return [
+        SeriesGroup(
+            kind=kind,
+            slices=part,
+            phase=number,
+            num_phases=len(found.parts),
+            phase_tag=found.tag,
+        )
+        for number, part in enumerate(found.parts, start=1)
+    ]
 
 
 def _add(clusters: list[list[Slice]], new: Slice, kind: SeriesKind) -> None:
@@ -225,7 +246,33 @@ def choose(
     )
     if damaged:
         raise _damaged_place(damaged, where=where)
+    _check_orientations(groups, group, where=where)
     return Choice(group=group, index=index + 1, reason=reason, notes=_notes(groups, index, reason))
+
+
+def _check_orientations(groups: Sequence[SeriesGroup], chosen: SeriesGroup, *, where: str) -> None:
+    """Refuses one plane of a series whose slices of another plane lie upon each other.
+
+    Several planes in one series are common (localizers in three planes) as long as each is a stack;
+    if one is not, orientations of the header are wrong, perhaps those of the chosen slices too.
+    """
+    others = [
+        g
+        for g in groups
+        if g.kind == "volume"
+        and g.first.series_key == chosen.first.series_key
+        and (g.first.rows, g.first.columns) == (chosen.first.rows, chosen.first.columns)
+        and float(_normal(g.slices[0].frame) @ _normal(chosen.slices[0].frame)) < _SAME_PLANE_COSINE
+    ]
+    if any(len(g.slices) > 1 and is_stacked_twice(g.slices) for g in others):
+        raise GeometryError(
+            explain(
+                expected="one orientation for all slices of a series, or a stack in each",
+                got="mixed orientations, with slices of one plane at the same position",
+                where=f"{where} ImageOrientationPatient",
+                remedy="The header is damaged; export the series again.",
+            )
+        )
 
 
 def _damaged_tags(groups: Iterable[SeriesGroup]) -> list[str]:
@@ -241,6 +288,20 @@ def _damaged_place(tags: list[str], *, where: str) -> GeometryError:
             got="values that are no place or size",
             where=f"{where} {', '.join(tags)}",
             remedy="The header is damaged; export the series again.",
+        )
+    )
+
+
+def _no_place(groups: Sequence[SeriesGroup], *, where: str) -> GeometryError:
+    frames = [f for g in groups for s in g.slices for f in s.file.frames]
+    missing = sorted({tag for frame in frames for tag in frame.missing_tags})
+    return GeometryError(
+        explain(
+            expected="position, orientation and pixel spacing of every slice",
+            got=f"no {', '.join(missing) or 'position of each frame'}",
+            where=f"{where} headers",
+            remedy="Without them place, sides or size would be guesses (SliceLocation has no "
+            "defined direction or origin); export the original series.",
         )
     )
 
@@ -272,6 +333,8 @@ def _no_volume(
     damaged = _damaged_tags(groups)
     if damaged and all(g.kind != "volume" for g in groups):
         return _damaged_place(damaged, where=where)
+    if groups and all(g.kind == "no_geometry" for g in groups):
+        return _no_place(groups, where=where)
     maps = [g for g in groups if g.kind == "map"]
     if maps and all(g.kind in ("map", "not_image") for g in groups):
         doubts = ", ".join(attenuation_doubts(maps[0].first))
@@ -307,6 +370,16 @@ def _notes(groups: Sequence[SeriesGroup], index: int, reason: str) -> tuple[Gate
                 message=f"{len(volumes)} volumes found (slices: {sizes}); number {index + 1} is "
                 f"read ({reason}; equal ones in order of their hashed UIDs). "
                 "Choose another with --series.",
+            )
+        )
+    group = groups[index]
+    if group.num_phases > 1:
+        notes.append(
+            GateNote(
+                code="phases_split",
+                message=f"The series holds {group.num_phases} volumes at the same positions "
+                f"(phases, echoes or time points), told apart by {group.phase_tag}; only number "
+                f"{group.phase} of them is read. Choose another with --series.",
             )
         )
     for kind, why in _WHY_IGNORED.items():

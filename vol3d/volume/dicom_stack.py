@@ -22,6 +22,11 @@ _GAP_TOLERANCE = 0.05
 _ROUNDING_MM = 0.11
 _TILT_NOTED_DEG = 0.1
 _TILT_REFUSED_DEG = 45.0
+_TOWARDS = (
+    ("to the patient's left", "to the patient's right"),
+    ("to the back", "to the front"),
+    ("to the head", "to the feet"),
+)
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -45,6 +50,8 @@ class StackGeometry:
         step_mm: Distance of neighbouring slice origins.
         tilt_deg: Angle between the direction of stacking and the planes' normal; never negative.
         deviation_mm: Largest distance of a slice from its place in the uniform stack.
+        drift_lps_mm: The part of a step within the plane, from a slice to the next one along the
+            normal; what a tilted gantry (or a table that moves sideways) leaves.
     """
 
     order: tuple[int, ...]
@@ -53,6 +60,23 @@ class StackGeometry:
     step_mm: float
     tilt_deg: float
     deviation_mm: float
+    drift_lps_mm: FloatArray
+
+    @property
+    def drift_mm(self) -> float:
+        """Length of ``drift_lps_mm``."""
+        return float(np.linalg.norm(self.drift_lps_mm))
+
+    @property
+    def drift_towards(self) -> str:
+        """Where slices drift to, in words, by the closest patient axis."""
+        axis = int(np.argmax(np.abs(self.drift_lps_mm)))
+        return _TOWARDS[axis][int(self.drift_lps_mm[axis] < 0)]
+
+    @property
+    def is_lateral(self) -> bool:
+        """Whether slices drift to the left or right, which a gantry that tilts cannot do."""
+        return self.is_tilted and abs(float(self.drift_lps_mm[0])) > 0.5 * self.drift_mm
 
     @property
     def is_tilted(self) -> bool:
@@ -111,6 +135,7 @@ def stack_geometry(planes: Sequence[SlicePlane], *, where: str) -> StackGeometry
         step_mm=length,
         tilt_deg=tilt,
         deviation_mm=deviation,
+        drift_lps_mm=step - perpendicular * normal,
     )
 
 

@@ -15,14 +15,15 @@ from vol3d.errors import DataError, GeometryError, explain
 from vol3d.volume.grid import FloatArray, Grid, orient
 from vol3d.volume.volume import Modality, Unit, Volume
 
-_DESCRIPTION = "vol3d - research use only"
+DESCRIPTION = "vol3d - research use only"
+StoredArray = npt.NDArray[np.int16] | npt.NDArray[np.uint16]
 _IN_PLANE_SHEAR = 1e-3
 _RAS_TO_LPS = np.array([-1.0, -1.0, 1.0])
 _SOP_CLASSES = {"CT": "1.2.840.10008.5.1.4.1.1.2", "MR": "1.2.840.10008.5.1.4.1.1.4"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class _Series:
+class WrittenSeries:
     """What all slices of the written series share."""
 
     modality: Modality
@@ -59,29 +60,7 @@ def write_dicom_series(
         GeometryError: Rows and columns are not perpendicular in this axis order, which DICOM
             cannot express (a sheared stack of slices it can).
     """
-    if volume.modality not in _SOP_CLASSES:
-        raise DataError(
-            explain(
-                expected="a CT or MR volume",
-                got=volume.modality,
-                where="write_dicom_series volume",
-                remedy="Say the modality when reading the scan.",
-            )
-        )
-    array, grid = orient(volume.voxels_zyx, volume.grid, axcodes)
-    _check_in_plane(grid, axcodes)
-    stored, slope, intercept = _stored(array)
-    digest = hashlib.sha256(np.ascontiguousarray(stored).tobytes())
-    digest.update(grid.affine.tobytes() + f"{volume.modality}{slope}{intercept}".encode())
-    series = _Series(
-        modality=volume.modality,
-        unit=volume.unit,
-        grid=grid,
-        slope=slope,
-        intercept=intercept,
-        identity=digest.hexdigest(),
-        seed=seed,
-    )
+    series, stored = prepare_series(volume, axcodes=axcodes, seed=seed, where="write_dicom_series")
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
@@ -92,7 +71,42 @@ def write_dicom_series(
     return tuple(paths)
 
 
-def _check_in_plane(grid: Grid, axcodes: str) -> None:
+def prepare_series(
+    volume: Volume, *, axcodes: str, seed: int, where: str
+) -> tuple[WrittenSeries, StoredArray]:
+    """What all slices share, and stored numbers [slice, row, column].
+
+    Raises:
+        DataError: The volume is neither CT nor MR.
+        GeometryError: Rows and columns are not perpendicular in this axis order.
+    """
+    if volume.modality not in _SOP_CLASSES:
+        raise DataError(
+            explain(
+                expected="a CT or MR volume",
+                got=volume.modality,
+                where=f"{where} volume",
+                remedy="Say the modality when reading the scan.",
+            )
+        )
+    array, grid = orient(volume.voxels_zyx, volume.grid, axcodes)
+    _check_in_plane(grid, axcodes, where=where)
+    stored, slope, intercept = _stored(array)
+    digest = hashlib.sha256(np.ascontiguousarray(stored).tobytes())
+    digest.update(grid.affine.tobytes() + f"{volume.modality}{slope}{intercept}".encode())
+    series = WrittenSeries(
+        modality=volume.modality,
+        unit=volume.unit,
+        grid=grid,
+        slope=slope,
+        intercept=intercept,
+        identity=digest.hexdigest(),
+        seed=seed,
+    )
+    return series, stored
+
+
+def _check_in_plane(grid: Grid, axcodes: str, *, where: str) -> None:
     x, y = grid.affine[:3, 0], grid.affine[:3, 1]
     cosine = abs(float(x @ y) / float(np.linalg.norm(x) * np.linalg.norm(y)))
     if cosine > _IN_PLANE_SHEAR:
@@ -100,7 +114,7 @@ def _check_in_plane(grid: Grid, axcodes: str) -> None:
             explain(
                 expected="perpendicular rows and columns",
                 got=f"a cosine of {cosine:.4f} between them",
-                where=f"write_dicom_series axcodes {axcodes}",
+                where=f"{where} axcodes {axcodes}",
                 remedy="Choose axcodes whose first two axes span the original slices.",
             )
         )
@@ -108,7 +122,7 @@ def _check_in_plane(grid: Grid, axcodes: str) -> None:
 
 def _stored(
     array: npt.NDArray[np.generic],
-) -> tuple[npt.NDArray[np.int16] | npt.NDArray[np.uint16], float, float]:
+) -> tuple[StoredArray, float, float]:
     """16-bit numbers, slope and intercept."""
     if array.dtype == np.dtype(np.int16):
         return array.astype(np.int16, copy=False), 1.0, 0.0
@@ -120,7 +134,7 @@ def _stored(
     return stored.astype(np.uint16), slope, intercept
 
 
-def _dataset(series: _Series, k: int, plane: npt.NDArray[Any]) -> Any:
+def _dataset(series: WrittenSeries, k: int, plane: npt.NDArray[Any]) -> Any:
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.uid import ExplicitVRLittleEndian
 
@@ -135,7 +149,7 @@ def _dataset(series: _Series, k: int, plane: npt.NDArray[Any]) -> Any:
     ds.SeriesNumber, ds.InstanceNumber = 1, k + 1
     ds.Modality = series.modality
     ds.ImageType = ["DERIVED", "SECONDARY", "AXIAL" if series.modality == "CT" else "OTHER"]
-    ds.SeriesDescription = _DESCRIPTION
+    ds.SeriesDescription = DESCRIPTION
     ds.BurnedInAnnotation = "NO"
     ds.Manufacturer = "vol3d"
     _add_empty(ds, series.modality)
@@ -158,6 +172,7 @@ def _add_empty(ds: Any, modality: Modality) -> None:
         "ReferringPhysicianName",
         "PositionReferenceIndicator",
         "PatientPosition",
+        "Laterality",
         "AcquisitionNumber",
     ]
     names += ["KVP"] if modality == "CT" else ["RepetitionTime", "EchoTime", "EchoTrainLength"]
@@ -169,32 +184,43 @@ def _add_empty(ds: Any, modality: Modality) -> None:
 
 
 def _add_place(ds: Any, grid: Grid, k: int) -> None:
+    position, orientation, spacing, thickness = slice_place(grid, k)
+    ds.ImagePositionPatient = position
+    ds.ImageOrientationPatient = orientation
+    ds.PixelSpacing = spacing
+    ds.SliceThickness = thickness
+
+
+def slice_place(grid: Grid, k: int) -> tuple[list[Any], list[Any], list[Any], Any]:
+    """Position, orientation, pixel spacing and distance of planes of slice k, for DICOM (LPS)."""
     matrix = grid.affine[:3, :3]
     lengths = np.linalg.norm(matrix, axis=0)
     directions = (matrix / lengths).T * _RAS_TO_LPS
     origin = grid.index_to_world_mm((k, 0, 0)) * _RAS_TO_LPS
     normal = np.cross(directions[0], directions[1])
-    ds.ImagePositionPatient = _decimals(origin)
-    ds.ImageOrientationPatient = _decimals(directions[:2].ravel())
-    ds.PixelSpacing = _decimals(lengths[[1, 0]])
     step = np.array([abs(normal @ (matrix[:, 2] * _RAS_TO_LPS))])
-    ds.SliceThickness = _decimals(step)[0]
+    return (
+        decimals(origin),
+        decimals(directions[:2].ravel()),
+        decimals(lengths[[1, 0]]),
+        decimals(step)[0],
+    )
 
 
-def _decimals(values: FloatArray) -> list[Any]:
+def decimals(values: FloatArray) -> list[Any]:
     """DICOM decimal strings of at most 16 characters, as exact as these allow."""
     from pydicom.valuerep import DSfloat
 
     return [DSfloat(float(v), auto_format=True) for v in values]
 
 
-def _add_pixels(ds: Any, series: _Series, plane: npt.NDArray[Any]) -> None:
+def _add_pixels(ds: Any, series: WrittenSeries, plane: npt.NDArray[Any]) -> None:
     ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
     ds.Rows, ds.Columns = plane.shape
     ds.BitsAllocated, ds.BitsStored, ds.HighBit = 16, 16, 15
     ds.PixelRepresentation = int(plane.dtype == np.int16)
     if series.modality == "CT" or series.slope != 1.0:
-        ds.RescaleSlope, ds.RescaleIntercept = _decimals(np.array([series.slope, series.intercept]))
+        ds.RescaleSlope, ds.RescaleIntercept = decimals(np.array([series.slope, series.intercept]))
         ds.RescaleType = "HU" if series.unit == "HU" else "US"
     ds.PixelData = np.ascontiguousarray(plane.astype(plane.dtype.newbyteorder("<"))).tobytes()
     ds["PixelData"].VR = "OW"

@@ -61,11 +61,11 @@ def inspect_path(
     modality: Modality | None = None,
     memory_limit_gib: float = DEFAULT_MEMORY_LIMIT_GIB,
 ) -> ScanInspection:
-    """Everything found at a path and whether ``read_volume`` would accept it; never the voxels.
+    """Everything found at a path and whether ``read_volume`` would accept it, without the voxels.
 
-    DICOM is judged by its headers (voxels are read only when a CT header does not say that its
-    values are HU); other formats are read in full, because only the voxels tell their modality
-    and whether the file is complete. Arguments are those of :func:`read_volume`.
+    Voxels are read as ``read_volume`` reads them, because only they tell whether a file is sound
+    and what its values are; so both come to the same verdict. Arguments are those of
+    :func:`read_volume`.
 
     Raises:
         ConfigError: ``series`` names no series at this path.

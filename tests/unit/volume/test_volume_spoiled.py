@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.uid import RLELossless
 
 from vol3d.errors import ConfigError, DataError, GeometryError
 from vol3d.volume import Grid, Volume, inspect_path, read_volume, write_nifti
@@ -85,16 +84,6 @@ def test_a_large_rescale_is_judged_alike_by_header_and_decoder(ct_folder: Make) 
 def test_series_is_a_number_in_plain_digits(ct_folder: Make) -> None:
     with pytest.raises(ConfigError, match="fits 0 series"):
         read_volume(ct_folder(), series="²")
-
-
-@pytest.mark.parametrize("is_compressed", [False, True])
-def test_only_compressed_pixels_are_noted_as_not_decoded(
-    ct_folder: Make, is_compressed: bool
-) -> None:
-    folder = ct_folder((lambda ds, k: ds.compress(RLELossless)) if is_compressed else None)
-    codes = [note.code for note in inspect_path(folder).notes]
-    assert ("pixels_not_decoded" in codes) == is_compressed
-    assert "pixels_not_decoded" not in [note.code for note in read_volume(folder).notes]
 
 
 def test_pipes_and_dangling_links_are_other_files(ct_folder: Make) -> None:
