@@ -159,6 +159,40 @@ NOT_ATTENUATION = frozenset(
 LOCALIZERS = frozenset(["LOCALIZER", "SCOUT", "TOPOGRAM", "SURVIEW"])
 RESCALE_TYPES = frozenset(["HU", "US", "OD", "PCT", "HU_MOD", "ED", "EDW", "Z_EFF", "MGML"])
 OTHER = "OTHER"
+PHASE_TAGS = (
+    "TemporalPositionIndex",
+    "TemporalPositionIdentifier",
+    "AcquisitionNumber",
+    "FrameAcquisitionNumber",
+    "EchoNumbers",
+    "EchoTime",
+    "EffectiveEchoTime",
+    "NominalPercentageOfCardiacPhase",
+    "NominalCardiacTriggerDelayTime",
+    "TriggerTime",
+    "DiffusionBValue",
+    "ConvolutionKernel",
+    "KVP",
+    "ImageType",
+    "FrameType",
+    "AcquisitionTime",
+    "ContentTime",
+)
+"""What may tell volumes of one series apart that lie at the same positions, surest first."""
+
+FREE_TEXT_TAGS = (
+    "AdmittingDiagnosesDescription",
+    "AdditionalPatientHistory",
+    "ImageComments",
+    "InterpretationText",
+    "InterpretationDiagnosisDescription",
+    "PatientComments",
+    "ReasonForStudy",
+    "ReasonForTheRequestedProcedure",
+    "RequestedProcedureComments",
+    "StudyComments",
+)
+"""Free text on diagnosis, history or comments: whether it is there is told, never what it says."""
 
 
 def known_term(value: str | None, terms: frozenset[str]) -> str | None:

@@ -30,41 +30,6 @@ _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _MOST_INFLATED_BYTES = 1 << 29
 """Ten times the largest enhanced file that deflating is used for; inflated whole in memory."""
 
-PHASE_TAGS = (
-    "TemporalPositionIndex",
-    "TemporalPositionIdentifier",
-    "AcquisitionNumber",
-    "FrameAcquisitionNumber",
-    "EchoNumbers",
-    "EchoTime",
-    "EffectiveEchoTime",
-    "NominalPercentageOfCardiacPhase",
-    "NominalCardiacTriggerDelayTime",
-    "TriggerTime",
-    "DiffusionBValue",
-    "ConvolutionKernel",
-    "KVP",
-    "ImageType",
-    "FrameType",
-    "AcquisitionTime",
-    "ContentTime",
-)
-"""What may tell volumes of one series apart that lie at the same positions, surest first."""
-
-_FREE_TEXT_TAGS = (
-    "AdmittingDiagnosesDescription",
-    "AdditionalPatientHistory",
-    "ImageComments",
-    "InterpretationText",
-    "InterpretationDiagnosisDescription",
-    "PatientComments",
-    "ReasonForStudy",
-    "ReasonForTheRequestedProcedure",
-    "RequestedProcedureComments",
-    "StudyComments",
-)
-"""Free text on diagnosis, history or comments: whether it is there is told, never what it says."""
-
 _TAGS = [
     "SOPClassUID",
     "SOPInstanceUID",
@@ -105,8 +70,8 @@ _TAGS = [
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
     "InstanceNumber",
-    *PHASE_TAGS,
-    *_FREE_TEXT_TAGS,
+    *codes.PHASE_TAGS,
+    *codes.FREE_TEXT_TAGS,
 ]
 
 
@@ -121,7 +86,7 @@ class Frame:
         slope: ``None`` when the header gives no rescale.
         damaged_tags: What the header has of position, orientation and spacing but not usable.
         missing_tags: What it does not have of them.
-        phase: Values of ``PHASE_TAGS`` where the header gives them; compared, never shown.
+        phase: Values of ``dicom_codes.PHASE_TAGS`` where the header gives them; never shown.
     """
 
     index: int
@@ -311,7 +276,7 @@ def _parse(ds: Any, path: Path, *, bytes_left: int) -> DicomFile:
         is_little_endian=bool(ds.original_encoding[1]),
         sop_instance_uid=_text(ds, "SOPInstanceUID"),
         instance_number=_instance_number(ds),
-        free_text_tags=tuple(tag for tag in _FREE_TEXT_TAGS if _value(ds, tag)),
+        free_text_tags=tuple(tag for tag in codes.FREE_TEXT_TAGS if _value(ds, tag)),
         sop_class=_text(ds, "SOPClassUID") or str(ds.file_meta.get("MediaStorageSOPClassUID", "")),
         modality=_text(ds, "Modality").upper(),
         series_key=uid or f"{frame_of_reference}|{_text(ds, 'SeriesNumber')}",
@@ -422,7 +387,7 @@ def _frame(
         ),
         missing_tags=tuple(tag for tag, value in stored.items() if value in (None, "")),
         phase=tuple(
-            (tag, str(value)) for tag in PHASE_TAGS if (value := first(tag)) not in (None, "")
+            (tag, str(value)) for tag in codes.PHASE_TAGS if (value := first(tag)) not in (None, "")
         ),
     )
 

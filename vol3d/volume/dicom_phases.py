@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from vol3d.volume.dicom_header import PHASE_TAGS, DicomFile, Frame
+from vol3d.volume.dicom_codes import PHASE_TAGS
+from vol3d.volume.dicom_header import DicomFile, Frame
 
 _SAME_PLACE_MM = 1e-3
 _CHUNK_BYTES = 1 << 20
