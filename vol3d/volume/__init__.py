@@ -6,7 +6,7 @@ from vol3d.volume.grid import Grid, canonicalise, closest_world_axes, orient
 from vol3d.volume.inspection import Refusal, ScanInspection, SeriesSummary
 from vol3d.volume.label_maps import LabelArray, LabelMap, read_label_map, regrid_labels
 from vol3d.volume.nifti_writer import write_nifti
-from vol3d.volume.reading import inspect_path, read_volume
+from vol3d.volume.reading import inspect_and_read, inspect_path, read_volume
 from vol3d.volume.volume import (
     Acquisition,
     GateNote,
@@ -33,6 +33,7 @@ __all__ = [
     "VoxelArray",
     "canonicalise",
     "closest_world_axes",
+    "inspect_and_read",
     "inspect_path",
     "orient",
     "read_label_map",
