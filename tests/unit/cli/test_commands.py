@@ -177,7 +177,7 @@ def test_verbose_failure_has_a_traceback_and_the_message_but_no_hint(
 @pytest.mark.parametrize(
     ("arguments", "step"),
     [
-        (["info", "x.nii"], "vol3d.volume.inspect_path"),
+        (["info", "x.nii"], "vol3d.measure.masks.inspect_scan_and_masks"),
         (["doctor"], "vol3d.infer.recorder.versions"),
         (["config", "show", "x"], "vol3d.config.read_mapping"),
     ],
