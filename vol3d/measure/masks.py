@@ -89,7 +89,8 @@ class CaseInspection:
     @property
     def refusal(self) -> Refusal | None:
         """The scan's refusal, else the masks'."""
-        return self.scan.refusal or (self.masks and self.masks.refusal)
+        of_masks = None if self.masks is None else self.masks.refusal
+        return self.scan.refusal or of_masks
 
     def to_dict(self) -> dict[str, Any]:
         """The scan's record with ``masks``; its notes and refusal are those of both."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -244,7 +245,7 @@ def _merge(
     return _smallest(labels), [GateNote(code="channels_as_labels", message=message)]
 
 
-def _labels_of(values: npt.NDArray[np.generic], *, where: str) -> tuple[LabelArray, list[GateNote]]:
+def _labels_of(values: npt.NDArray[Any], *, where: str) -> tuple[LabelArray, list[GateNote]]:
     """Values as labels from 0; negative ones become background and are noted.
 
     Raises:
@@ -275,8 +276,8 @@ def _labels_of(values: npt.NDArray[np.generic], *, where: str) -> tuple[LabelArr
     return labels, notes
 
 
-def _is_whole(values: npt.NDArray[np.generic]) -> bool:
-    return bool(np.array_equal(values, np.rint(values)))  # type: ignore[call-overload]
+def _is_whole(values: npt.NDArray[Any]) -> bool:
+    return bool(np.array_equal(values, np.rint(values)))
 
 
 def _no_labels(where: str, got: str) -> DataError:
