@@ -18,59 +18,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from bench_chains import median_s, monai_chain, synthetic_ct
 from bench_resampling import resampling_quality
 from monai import __version__ as monai_version
-from monai import transforms as mt
 
 from vol3d.measure.body import body_mask
 from vol3d.preprocess.pipeline import prepare
 from vol3d.preprocess.spec import PreprocessSpec
-from vol3d.volume import Grid, Volume, read_volume, write_dicom_series, write_nifti
-
-
-def synthetic_ct(shape_zyx: tuple[int, int, int]) -> Volume:
-    """An elliptic body of noisy soft tissue in air, 400 mm wide and 300 mm long."""
-    z, y, x = shape_zyx
-    spacing_zyx_mm = (300 / z, 400 / y, 400 / x)
-    rows, columns = np.ogrid[-1 : 1 : y * 1j, -1 : 1 : x * 1j]
-    is_body = (rows / 0.65) ** 2 + (columns / 0.9) ** 2 <= 1
-    plane = np.where(is_body, 40, -1000).astype(np.int16)
-    noise = np.random.default_rng(0).normal(0, 12, (y, x)).astype(np.int16)
-    voxels = np.stack([plane + np.roll(noise, 7 * k, axis=0) for k in range(z)])
-    grid = Grid(shape_zyx=shape_zyx, affine=np.diag([*spacing_zyx_mm[::-1], 1.0]))
-    return Volume.from_array(voxels, grid, modality="CT", unit="HU")
-
-
-def monai_chain(path: Path, spacing_mm: float) -> Callable[[], Any]:
-    """MONAI's usual chain from file to a fixed grid."""
-    keys = ["image"]
-    chain = mt.Compose(
-        [
-            mt.LoadImaged(keys, ensure_channel_first=True),
-            mt.Orientationd(keys, axcodes="RAS", labels=None),
-            mt.Spacingd(keys, pixdim=(spacing_mm,) * 3, mode="bilinear"),
-            mt.ScaleIntensityRanged(keys, a_min=-1000, a_max=1000, b_min=0, b_max=1, clip=True),
-            mt.CropForegroundd(keys, source_key="image", allow_smaller=True),
-            mt.Resized(keys, spatial_size=(64, 64, 64)),
-        ]
-    )
-    return lambda: chain({"image": str(path)})
-
-
-def median_s(run: Callable[[], Any], repeats: int) -> float:
-    """Median wall time of a call; a first call is not counted."""
-    seconds = []
-    for _ in range(repeats + 1):
-        started = time.perf_counter()
-        run()
-        seconds.append(time.perf_counter() - started)
-    return statistics.median(seconds[1:])
+from vol3d.volume import Volume, read_volume, write_dicom_series, write_nifti
 
 
 def info_s(path: Path) -> float:
@@ -113,7 +72,7 @@ def main() -> None:
     """Runs both chains and prints (and writes) seconds and their ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shape", type=int, nargs=3, default=(300, 512, 512), metavar="ZYX")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--out", type=Path, help="JSON file for the result")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -375,13 +375,17 @@ def test_contain(bad: Any, name: str, tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def contents(folder: Path) -> dict[str, tuple[int, int]]:
-    """Size and time of change of everything in a folder; links are not followed."""
+    """Size and time of change of every file in a folder, and which folders there are.
+
+    A folder's own time of change tells no more than that a temporary entry came and went.
+    """
     found = {}
     for root, folders, files in os.walk(folder):
         for each in (*folders, *files):
             state = os.lstat(os.path.join(root, each))
-            size = state.st_size if each in files else 0
-            found[os.path.join(root, each)] = (size, state.st_mtime_ns)
+            is_file = each in files
+            mark = (state.st_size, state.st_mtime_ns) if is_file else (0, 0)
+            found[os.path.join(root, each)] = mark
     return found
 
 

@@ -211,13 +211,18 @@ def read_headers(path: Path) -> tuple[list[DicomFile], int]:
     """
     found, num_special = find_files(path)
     headers: list[DicomFile] = []
-    with silenced_pydicom():
-        for number, file in enumerate(found, start=1):
-            where = (
-                shown_name(path) if len(found) == 1 else f"file {number} of {len(found)} (by name)"
-            )
-            header = _read_header(file, where=where)
-            headers += [] if header is None else [header]
+    try:
+        with silenced_pydicom():
+            for number, file in enumerate(found, start=1):
+                where = (
+                    shown_name(path)
+                    if len(found) == 1
+                    else f"file {number} of {len(found)} (by name)"
+                )
+                header = _read_header(file, where=where)
+                headers += [] if header is None else [header]
+    finally:
+        _decoded.clear()
     return headers, len(found) - len(headers) + num_special
 
 
@@ -423,16 +428,35 @@ def _slice_thickness(ds: Any) -> float | None:
 
 
 @cache
-def _tag(keyword: str) -> int:
+def _tag(keyword: str) -> tuple[int, Any]:
+    """The tag as a number, which is found fast, and as pydicom's own type, which it takes as is."""
     from pydicom.tag import Tag
 
-    return int(Tag(keyword))
+    tag = Tag(keyword)
+    return int(tag), tag
 
 
 def _value(ds: Any, keyword: str) -> Any:
     """The element's value or ``None``; ``Dataset.get`` takes five times as long for absent ones."""
-    tag = _tag(keyword)
-    return ds[tag].value if tag in ds.keys() else None  # noqa: SIM118
+    number, tag = _tag(keyword)
+    if number not in ds.keys():  # noqa: SIM118
+        return None
+    raw = ds.get_item(tag)
+    content = raw.value
+    if raw.VR is None or type(content) is not bytes or not content.isascii():
+        return ds[tag].value
+    # the slices of a series share most of their header: equal bytes are decoded once
+    key = (number, raw.VR, content)
+    if key not in _decoded:
+        if len(_decoded) >= _MOST_DECODED:
+            _decoded.clear()
+        _decoded[key] = ds[tag].value
+    return _decoded[key]
+
+
+_MOST_DECODED = 4096
+_decoded: dict[tuple[int, str, bytes], Any] = {}
+"""Decoded values of short elements by tag, type and bytes; emptied after every path."""
 
 
 def _text(ds: Any, keyword: str) -> str:

@@ -125,3 +125,26 @@ class Examination:
     inspection: ScanInspection
     load: Callable[[], Volume] | None = None
     error: DataError | None = None
+
+    def with_notes(
+        self, notes: tuple[GateNote, ...], after_load: Callable[[], object] | None = None
+    ) -> Examination:
+        """The same with notes in front of those of the inspection and of the volume.
+
+        Args:
+            notes: What is known of the path before its content is looked at.
+            after_load: Called when the voxels were read or reading them failed.
+        """
+        inner = self.load
+        found = dataclasses.replace(self.inspection, notes=(*notes, *self.inspection.notes))
+
+        def load() -> Volume:
+            assert inner is not None
+            try:
+                volume = inner()
+            finally:
+                if after_load is not None:
+                    after_load()
+            return dataclasses.replace(volume, notes=(*notes, *volume.notes))
+
+        return dataclasses.replace(self, inspection=found, load=None if inner is None else load)

@@ -31,3 +31,12 @@ def is_regular(path: Path) -> bool:
         return stat.S_ISREG(path.stat().st_mode)
     except OSError:
         return False
+
+
+def is_utf8(path: Path) -> bool:
+    """Whether a path's name is valid UTF-8; Python keeps other bytes as lone surrogates."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

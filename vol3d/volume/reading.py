@@ -11,14 +11,15 @@ import os
 from pathlib import Path
 
 from vol3d.errors import ConfigError, DataError, explain
+from vol3d.volume.archive import examine_archive, is_zip
 from vol3d.volume.dicom import examine_dicom
 from vol3d.volume.dicom_header import is_dicom
 from vol3d.volume.gate import DEFAULT_MEMORY_LIMIT_GIB, refused
 from vol3d.volume.inspection import Examination, Refusal, ScanInspection
 from vol3d.volume.itk import examine_itk, itk_kind
-from vol3d.volume.names import is_regular, shown_name
+from vol3d.volume.names import is_regular, is_utf8, shown_name
 from vol3d.volume.nifti import examine_nifti, header_of_pair, is_nifti
-from vol3d.volume.volume import Modality, Volume
+from vol3d.volume.volume import GateNote, Modality, Volume
 
 _SNIFFED_BYTES = 4096
 
@@ -33,7 +34,8 @@ def read_volume(
     """The scan at a path, turned to S, A, R, or an error that says why it cannot be trusted.
 
     Args:
-        path: NIfTI (.nii, .nii.gz), NRRD, MetaImage or DICOM file, or a folder with DICOM files.
+        path: NIfTI (.nii, .nii.gz, .hdr with .img), NRRD, MetaImage or DICOM file, a folder with
+            DICOM files, or a zip archive with one scan.
         series: Which DICOM series: its number in ``vol3d info`` or the start of its hashed UID.
         modality: For files that name none (NIfTI, NRRD, MetaImage): taken as given in place of
             being inferred from the values; CT whose values contradict HU is read in arbitrary
@@ -111,6 +113,18 @@ def examine(
     path: Path, *, series: str | None, modality: Modality | None, memory_limit_gib: float
 ) -> Examination:
     """The gate's verdict on any path, by content and not by file name."""
+    examination = _examine(
+        path, series=series, modality=modality, memory_limit_gib=memory_limit_gib
+    )
+    if is_utf8(path):
+        return examination
+    message = "The path's name is not valid UTF-8; outputs are named by its readable part."
+    return examination.with_notes((GateNote(code="name_not_utf8", message=message),))
+
+
+def _examine(
+    path: Path, *, series: str | None, modality: Modality | None, memory_limit_gib: float
+) -> Examination:
     try:
         if path.is_dir():
             head = b""
@@ -124,6 +138,13 @@ def examine(
     if path.is_dir() or is_dicom(head):
         return examine_dicom(
             path, series=series, modality=modality, memory_limit_gib=memory_limit_gib
+        )
+    if is_zip(head):
+        return examine_archive(
+            path,
+            lambda inner: _examine(
+                inner, series=series, modality=modality, memory_limit_gib=memory_limit_gib
+            ),
         )
     header = header_of_pair(path)
     if header is not None or is_nifti(head):
@@ -151,7 +172,7 @@ def examine(
 def _unreadable(path: Path, got: str) -> DataError:
     return DataError(
         explain(
-            expected="a NIfTI, NRRD, MetaImage or DICOM file, or a folder with DICOM files",
+            expected="a NIfTI, NRRD, MetaImage, DICOM or zip file, or a folder with DICOM files",
             got=got,
             where=shown_name(path),
             remedy="Check the path and pass the scan itself.",
