@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from vol3d.cli.options import (
     JsonFlag,
+    LabelSchemeFlag,
+    MasksFlag,
     ModalityFlag,
     ScanArgument,
     SeriesFlag,
@@ -18,6 +20,7 @@ from vol3d.cli.options import (
 from vol3d.cli.outcome import OK, REFUSED, print_json
 
 if TYPE_CHECKING:
+    from vol3d.measure.masks import CaseInspection, MaskInspection
     from vol3d.volume import Acquisition, StoredGeometry
     from vol3d.volume.inspection import ScanInspection, SeriesSummary
 
@@ -26,23 +29,49 @@ def info(
     scan: ScanArgument,
     series: SeriesFlag = None,
     modality: ModalityFlag = None,
+    masks: MasksFlag = None,
+    label_scheme: LabelSchemeFlag = None,
     is_json: JsonFlag = False,
     quiet: VerdictOnlyFlag = False,
     verbose: VerboseFlag = False,
 ) -> int:
-    """Show series, geometry and modality, with the same gate and exit code as report."""
+    """Show series, geometry, modality and masks, with the same gate and exit code as report."""
     from vol3d.infer.examples import resolve_scan
-    from vol3d.volume import inspect_path
+    from vol3d.measure.masks import inspect_scan_and_masks
 
-    found = inspect_path(resolve_scan(scan), series=series, modality=to_modality(modality))
+    found = inspect_scan_and_masks(
+        resolve_scan(scan),
+        masks=masks,
+        label_scheme=label_scheme,
+        series=series,
+        modality=to_modality(modality),
+    )
     if is_json:
         print_json(found.to_dict())
     elif not quiet:
-        print("\n".join(inspection_lines(found)))
+        print("\n".join(case_lines(found)))
     if found.refusal is None:
         return OK
     print(f"vol3d: {found.refusal.message}", file=sys.stderr)
     return REFUSED
+
+
+def case_lines(found: CaseInspection) -> list[str]:
+    """What ``vol3d info`` prints about a scan and its masks, one fact per line."""
+    lines = inspection_lines(found.scan)
+    if found.masks is None:
+        return lines
+    return [*lines[:-1], *_mask_lines(found.masks), lines[-1]]
+
+
+def _mask_lines(masks: MaskInspection) -> list[str]:
+    lines = [f"Masks       label scheme {masks.scheme or 'not known'}"]
+    lines += [
+        f"Label       {each.label}: {each.name or 'not named'}, {each.cm3:.1f} cm3"
+        for each in masks.labels
+    ]
+    lines += [f"Note        {note.message}" for note in masks.notes]
+    return [*lines, f"Masks       {'accepted' if masks.refusal is None else 'refused'}"]
 
 
 def inspection_lines(found: ScanInspection) -> list[str]:

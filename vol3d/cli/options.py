@@ -41,6 +41,20 @@ ModalityFlag = Annotated[
         help="What the scan is, if its file does not say.",
     ),
 ]
+MasksFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--masks", metavar="MASKS", help="File with labels, or folder with one file per organ."
+    ),
+]
+LabelSchemeFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--label-scheme",
+        metavar="KEY",
+        help="What the labels mean, such as totalsegmentator_v2; default: labels.json beside them.",
+    ),
+]
 DownloadFlag = Annotated[
     bool, typer.Option("--allow-download", help="Let a hub id be fetched; otherwise offline.")
 ]

@@ -4,8 +4,9 @@ from vol3d.volume.dicom_enhanced_writer import write_enhanced_dicom
 from vol3d.volume.dicom_writer import write_dicom_series
 from vol3d.volume.grid import Grid, canonicalise, closest_world_axes, orient
 from vol3d.volume.inspection import Refusal, ScanInspection, SeriesSummary
+from vol3d.volume.label_maps import LabelArray, LabelMap, read_label_map, regrid_labels
 from vol3d.volume.nifti_writer import write_nifti
-from vol3d.volume.reading import inspect_path, read_volume
+from vol3d.volume.reading import inspect_and_read, inspect_path, read_volume
 from vol3d.volume.volume import (
     Acquisition,
     GateNote,
@@ -20,6 +21,8 @@ __all__ = [
     "Acquisition",
     "GateNote",
     "Grid",
+    "LabelArray",
+    "LabelMap",
     "Modality",
     "Refusal",
     "ScanInspection",
@@ -30,9 +33,12 @@ __all__ = [
     "VoxelArray",
     "canonicalise",
     "closest_world_axes",
+    "inspect_and_read",
     "inspect_path",
     "orient",
+    "read_label_map",
     "read_volume",
+    "regrid_labels",
     "write_dicom_series",
     "write_enhanced_dicom",
     "write_nifti",

@@ -119,13 +119,11 @@ class Examination:
     Args:
         inspection: Filled as far as the header allows; its ``refusal`` is left ``None``.
         load: Reads the voxels; set exactly when ``error`` is ``None``.
-        is_header_enough: Whether modality, unit and acceptance are settled without voxels.
         error: Why the gate refuses the scan.
     """
 
     inspection: ScanInspection
     load: Callable[[], Volume] | None = None
-    is_header_enough: bool = False
     error: DataError | None = None
 
     def with_notes(

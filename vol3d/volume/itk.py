@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from vol3d.errors import DataError, GeometryError, explain
 from vol3d.volume.gate import (
+    DEFAULT_MEMORY_LIMIT_GIB,
     HeaderFacts,
     check_grid,
     check_memory,
@@ -58,28 +60,51 @@ def examine_itk(
 ) -> Examination:
     """The gate's verdict on an NRRD or MetaImage file; ``load`` reads the voxels."""
     try:
-        header = read_itk_header(path, kind)
-        facts = _header_facts(path, kind, header)
-        check_memory(
-            facts.grid.shape_zyx, facts.dtype.itemsize, memory_limit_gib, where=facts.where
-        )
+        header, facts = _examine(path, kind, memory_limit_gib)
     except DataError as error:
         return refused(kind, error)
 
     def load() -> Volume:
-        import SimpleITK
-
-        if header.is_deflated:
-            size = math.prod(facts.grid.shape_zyx) * facts.dtype.itemsize
-            check_deflated(header, size, where=facts.where)
-        reader = _reader(path, kind)
-        try:
-            array = SimpleITK.GetArrayFromImage(reader.Execute())
-        except RuntimeError:
-            raise unreadable(facts.where, "voxels that are missing or damaged") from None
-        return finish_volume(array, facts, modality)
+        return finish_volume(_read_voxels(path, kind, header, facts), facts, modality)
 
     return Examination(inspection=inspection_of(facts), load=load)
+
+
+def read_stored_itk(
+    path: Path, kind: ScanKind, *, memory_limit_gib: float = DEFAULT_MEMORY_LIMIT_GIB
+) -> tuple[HeaderFacts, npt.NDArray[np.generic]]:
+    """The facts of an NRRD or MetaImage file and its stored numbers (k, j, i).
+
+    For label maps; scans are read by ``read_volume``.
+
+    Raises:
+        DataError: The file is damaged or too large.
+        GeometryError: Its geometry is unusable.
+    """
+    header, facts = _examine(path, kind, memory_limit_gib)
+    return facts, _read_voxels(path, kind, header, facts)
+
+
+def _examine(path: Path, kind: ScanKind, memory_limit_gib: float) -> tuple[ItkHeader, HeaderFacts]:
+    header = read_itk_header(path, kind)
+    facts = _header_facts(path, kind, header)
+    check_memory(facts.grid.shape_zyx, facts.dtype.itemsize, memory_limit_gib, where=facts.where)
+    return header, facts
+
+
+def _read_voxels(
+    path: Path, kind: ScanKind, header: ItkHeader, facts: HeaderFacts
+) -> npt.NDArray[np.generic]:
+    import SimpleITK
+
+    if header.is_deflated:
+        size = math.prod(facts.grid.shape_zyx) * facts.dtype.itemsize
+        check_deflated(header, size, where=facts.where)
+    try:
+        array: npt.NDArray[np.generic] = SimpleITK.GetArrayFromImage(_reader(path, kind).Execute())
+    except RuntimeError:
+        raise unreadable(facts.where, "voxels that are missing or damaged") from None
+    return array
 
 
 def _reader(path: Path, kind: ScanKind) -> Any:

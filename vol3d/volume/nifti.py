@@ -13,7 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from vol3d.errors import ConfigError, DataError, explain
-from vol3d.volume.gate import check_memory, finish_volume, inspection_of, refused
+from vol3d.volume.gate import (
+    DEFAULT_MEMORY_LIMIT_GIB,
+    check_memory,
+    finish_volume,
+    inspection_of,
+    refused,
+)
 from vol3d.volume.gzip_stream import GZIP_MAGIC
 from vol3d.volume.inspection import Examination, ScanInspection
 from vol3d.volume.intensities import looks_byte_swapped
@@ -79,17 +85,25 @@ def examine_nifti(
     return Examination(inspection=_inspection(layout, number), load=load)
 
 
-def read_stored(path: Path) -> tuple[NiftiLayout, list[npt.NDArray[np.generic]]]:
+def read_stored(
+    path: Path, *, memory_limit_gib: float = DEFAULT_MEMORY_LIMIT_GIB
+) -> tuple[NiftiLayout, list[npt.NDArray[np.generic]]]:
     """The layout of a NIfTI file and the stored numbers (k, j, i) of each of its volumes.
 
     For label maps, whose channels are volumes; scans are read by ``read_volume``.
 
     Raises:
-        DataError: The file is damaged or not NIfTI.
+        DataError: The file is damaged, not NIfTI, or too large.
         GeometryError: Its geometry is unusable.
     """
     source = open_bytes(path)
     layout = read_layout(source.head(HEADER_BYTES), where=shown_name(path))
+    check_memory(
+        (layout.num_volumes, *layout.facts.grid.shape_zyx),
+        layout.facts.dtype.itemsize,
+        memory_limit_gib,
+        where=shown_name(path),
+    )
     voxels = open_bytes(_image_of_pair(path)) if layout.is_pair else source
     return layout, [
         _read_voxels(voxels, layout, number)[0] for number in range(1, layout.num_volumes + 1)

@@ -100,7 +100,7 @@ def read_layout(head: bytes, *, where: str) -> NiftiLayout:
         )
     kind = nibabel.Nifti1Header if size == 348 else nibabel.Nifti2Header
     try:
-        header = kind.from_fileobj(BytesIO(head), check=False)
+        header = kind.from_fileobj(BytesIO(head[:size]), check=False)  # extensions are not read
     except Exception as error:
         raise bad_header(where, type(error).__name__) from None
     magic = head[344:348] if size == 348 else head[4:8]

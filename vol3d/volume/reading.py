@@ -72,11 +72,28 @@ def inspect_path(
     Raises:
         ConfigError: ``series`` names no series at this path.
     """
+    return inspect_and_read(
+        path, series=series, modality=modality, memory_limit_gib=memory_limit_gib
+    )[0]
+
+
+def inspect_and_read(
+    path: str | os.PathLike[str],
+    *,
+    series: str | None = None,
+    modality: Modality | None = None,
+    memory_limit_gib: float = DEFAULT_MEMORY_LIMIT_GIB,
+) -> tuple[ScanInspection, Volume | None]:
+    """What :func:`inspect_path` returns, and the volume; ``None`` exactly where it is refused.
+
+    Raises:
+        ConfigError: ``series`` names no series at this path.
+    """
     examination = examine(
         Path(path), series=series, modality=modality, memory_limit_gib=memory_limit_gib
     )
-    found, error = examination.inspection, examination.error
-    if error is None and not examination.is_header_enough:
+    found, error, volume = examination.inspection, examination.error, None
+    if error is None:
         assert examination.load is not None
         try:
             volume = examination.load()
@@ -89,7 +106,7 @@ def inspect_path(
     if error is not None:
         refusal_record = Refusal(code=type(error).__name__, message=str(error))
         found = dataclasses.replace(found, refusal=refusal_record)
-    return found
+    return found, volume
 
 
 def examine(

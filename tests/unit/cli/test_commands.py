@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 import pytest
 import typer
@@ -177,7 +178,7 @@ def test_verbose_failure_has_a_traceback_and_the_message_but_no_hint(
 @pytest.mark.parametrize(
     ("arguments", "step"),
     [
-        (["info", "x.nii"], "vol3d.volume.inspect_path"),
+        (["info", "x.nii"], "vol3d.measure.masks.inspect_scan_and_masks"),
         (["doctor"], "vol3d.infer.recorder.versions"),
         (["config", "show", "x"], "vol3d.config.read_mapping"),
     ],
@@ -285,6 +286,26 @@ def test_info_json_is_the_inspection(cli: Cli, scan: Path) -> None:
     record = json.loads(cli("info", scan, "--json").out)
     assert record["stored"]["shape_ijk"] == [80, 60, 12]
     assert record["refusal"] is None
+
+
+def test_info_tells_of_masks(cli: Cli, scan: Path, tmp_path: Path) -> None:
+    image = nibabel.load(scan)
+    labels = np.zeros(image.shape, np.uint8)
+    labels[:2, :2, :2] = 7
+    nibabel.save(nibabel.Nifti1Image(labels, image.affine), tmp_path / "m.nii")
+    named = cli(
+        "info", scan, "--masks", tmp_path / "m.nii", "--label-scheme", "totalsegmentator_v1"
+    )
+    assert named.code == 0
+    assert "7: aorta, 1.0 cm3" in named.out
+    assert "7: not named, 1.0 cm3" in cli("info", scan, "--masks", tmp_path / "m.nii").out
+
+
+def test_info_with_a_refused_mask_ends_with_3(cli: Cli, scan: Path, tmp_path: Path) -> None:
+    result = cli("info", scan, "--masks", tmp_path / "none.nii", "--json")
+    assert result.code == 3
+    assert result.err.startswith("vol3d: none.nii: got")
+    assert json.loads(result.out)["masks"]["refusal"]["code"] == "DataError"
 
 
 def test_info_on_mr_never_names_hu(cli: Cli, mr_scan: Path) -> None:

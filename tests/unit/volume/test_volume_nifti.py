@@ -407,3 +407,12 @@ def test_voxels_in_the_other_byte_order_are_turned_and_said(tmp_path: Path) -> N
 
 def test_voxels_of_half_a_metre_are_said(tmp_path: Path) -> None:
     assert "unusual_spacing" in _codes(_save(tmp_path / "a.nii", affine=np.diag([2.0, 2, 500, 1])))
+
+
+def test_header_extension_is_skipped(tmp_path: Path) -> None:
+    """Masks of TotalSegmentator carry a table of labels between header and voxels."""
+    image = nibabel.Nifti1Image(SMALL, AFFINE)
+    image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", b"x" * 5000))
+    nibabel.save(image, tmp_path / "a.nii.gz")
+    volume = read_volume(tmp_path / "a.nii.gz", modality="MR")
+    assert np.array_equal(volume.voxels_zyx, SMALL.transpose(2, 1, 0))
