@@ -16,7 +16,7 @@ import math
 import os
 import struct
 import tempfile
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +29,19 @@ from hypothesis import strategies as st
 from vol3d.errors import Vol3dError
 from vol3d.volume import Volume, inspect_path, read_volume
 
-EXAMPLES = int(os.environ.get("VOL3D_FUZZ_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("VOL3D_FUZZ_EXAMPLES", "150"))
 DTYPES = {
     **dict(zip((2, 512, 768, 1280), ("u1", "u2", "u4", "u8"), strict=True)),
     **dict(zip((256, 4, 8, 1024), ("i1", "i2", "i4", "i8"), strict=True)),
     16: "f4",
     64: "f8",
 }
+FORMATS = {
+    1: "i10s18sihsB8h3f4h8f3fhBB4f2i80s24s2h6f12f16s4s",
+    2: "i8s2h8q3d8dq2d4d2q80s24s2i6d12d3i16sB15s",
+}
 UNIT_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 SAID_PLACE = {"orientation_assumed"}
-SAID_VALUES = {"not_finite_replaced", "byte_order_repaired"}
 Array = npt.NDArray[Any]
 
 
@@ -66,7 +69,6 @@ class File:
     layers: int = 0
     cut: int = 0
     tail: bytes = b""
-    is_ordinary: bool = field(default=True)
 
 
 def content_of(file: File) -> bytes:
@@ -74,14 +76,14 @@ def content_of(file: File) -> bytes:
     o, f = file.order, file
     if f.version == 1:
         head = struct.pack(
-            f"{o}i10s18sihsB8h3f4h8f3fhBB4f2i80s24s2h6f12f16s4s",
+            o + FORMATS[1],
             *(348, b"", b"", 0, 0, b"r", 0, *f.dim, 0, 0, 0, 0, f.datatype, f.bitpix, 0),
             *(*f.pixdim, f.vox_offset, *f.scl, 0, 0, f.xyzt_units, 0, 0, 0, 0, 0, 0),
             *(b"", b"", f.qform_code, f.sform_code, *f.quatern, *f.qoffset, *f.srow, b"", f.magic),
         )
     else:
         head = struct.pack(
-            f"{o}i8s2h8q3d8dq2d4d2q80s24s2i6d12d3i16sB15s",
+            o + FORMATS[2],
             *(540, f.magic, f.datatype, f.bitpix, *f.dim, 0, 0, 0, *f.pixdim, int(f.vox_offset)),
             *(*f.scl, 0, 0, 0, 0, 0, 0, b"", b"", f.qform_code, f.sform_code),
             *(*f.quatern, *f.qoffset, *f.srow, 0, f.xyzt_units, 0, b"", 0, b""),
@@ -91,6 +93,27 @@ def content_of(file: File) -> bytes:
     start = int(f.vox_offset) if math.isfinite(f.vox_offset) else 0
     content = head.ljust(min(max(start, 0), 5000), b"\0") + f.voxels
     return content[: len(content) - f.cut] + f.tail
+
+
+def file_of(content: bytes) -> File | None:
+    """The fields that a single file's bytes hold: the way back of :func:`content_of`."""
+    order = "<" if content[:4] in (b"\x5c\1\0\0", b"\x1c\2\0\0") else ">"
+    size = struct.unpack(f"{order}i", content[:4])[0]
+    if size not in (348, 540):
+        return None
+    version = 1 if size == 348 else 2
+    v = struct.unpack(order + FORMATS[version], content[:size])
+    if version == 1:
+        fields = {"dim": v[7:15], "datatype": v[19], "bitpix": v[20], "pixdim": v[22:30]}
+        fields |= {"vox_offset": v[30], "scl": v[31:33], "xyzt_units": v[35], "magic": v[-1]}
+        at = 44
+    else:
+        fields = {"magic": v[1], "datatype": v[2], "bitpix": v[3], "dim": v[4:12]}
+        fields |= {"pixdim": v[15:23], "vox_offset": v[23], "scl": v[24:26], "xyzt_units": v[-5]}
+        at = 34
+    fields |= {"qform_code": v[at], "sform_code": v[at + 1], "quatern": v[at + 2 : at + 5]}
+    fields |= {"qoffset": v[at + 5 : at + 8], "srow": v[at + 8 : at + 20]}
+    return File(version=version, order=order, **fields)
 
 
 def write(file: File, path: Path) -> None:
@@ -240,7 +263,7 @@ ODD_FIELDS: dict[str, list[Any]] = {
 @st.composite
 def odd(draw: st.DrawFn) -> File:
     """A sound file of which one to three fields hold something else."""
-    file = replace(draw(sound()), is_ordinary=False)
+    file = draw(sound())
     for _ in range(draw(st.integers(1, 3))):
         name = draw(st.sampled_from(sorted(ODD_FIELDS)))
         value = draw(st.sampled_from(ODD_FIELDS[name]))
@@ -267,15 +290,14 @@ class Truth:
     stored: Array
 
 
-def truth_of(file: File) -> Truth | None:
-    """What the file says; ``None`` if it cannot be understood or does not hold what it says."""
+def truth_of(file: File, content: bytes) -> Truth | None:
+    """What header and content say; ``None`` if they cannot be understood or voxels lack."""
     rank, dtype = file.dim[0], DTYPES.get(file.datatype)
     if not 3 <= rank <= 7 or dtype is None or min(file.dim[1 : rank + 1]) < 1:
         return None
     nx, ny, nz, *more = file.dim[1 : rank + 1]
     size = np.dtype(dtype).itemsize
     start = _start(file)
-    content = content_of(file)
     total = math.prod((nx, ny, nz, *more))
     if start is None or len(content) < start + total * size:
         return None
@@ -331,9 +353,9 @@ def _off_mm(volume: Volume, affine: Array) -> float:
     return float(np.linalg.norm(difference[:, :3] @ corners + difference[:, 3:], axis=0).max())
 
 
-def assert_true(volume: Volume, file: File) -> None:
+def assert_true(volume: Volume, file: File, content: bytes) -> None:
     """Every voxel of the file lies where the oracle says and has the value it says."""
-    truth = truth_of(file)
+    truth = truth_of(file, content)
     assert truth is not None, "read, though the header does not hold"
     codes = {note.code for note in volume.notes}
     assert volume.stored.shape_ijk == truth.values.shape[:0:-1]
@@ -380,7 +402,35 @@ def test_sound_files_are_read_as_the_standard_says(file: File) -> None:
     with tempfile.TemporaryDirectory() as name:
         path = Path(name, "scan.nii")
         write(file, path)
-        assert_true(read_volume(path), file)
+        assert_true(read_volume(path), file, content_of(file))
+
+
+HARMLESS: dict[str, tuple[str, Any]] = {
+    "trailing_bytes": ("tail", b"rubbish"),
+    "bitpix_mismatch": ("bitpix", 0),
+    "scale_ignored": ("scl", (math.nan, 0.0)),
+    "nested_gzip": ("layers", 2),
+    "voxel_offset_assumed": ("vox_offset", 0),
+    "magic_repaired": ("magic", b"\0\0\0\0"),
+}
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(file=sound(), code=st.sampled_from(sorted(HARMLESS)))
+def test_harmless_flaws_are_read_and_said(file: File, code: str) -> None:
+    name, value = HARMLESS[code]
+    file = replace(file, **{name: value}, extension=b"")
+    if code in ("voxel_offset_assumed", "magic_repaired") and file.qform_code == file.sform_code:
+        file = replace(file, qform_code=1)  # an empty magic is ANALYZE if nothing says left
+    least = 352 if file.version == 1 else 544
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "scan.nii")
+        if code == "magic_repaired":
+            file = replace(file, vox_offset=least)
+        write(file, path)
+        volume = read_volume(path)
+    assert code in {note.code for note in volume.notes}
+    assert_true(volume, file, content_of(file))
 
 
 @settings(max_examples=2 * EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
@@ -395,4 +445,40 @@ def test_odd_files_are_read_truly_or_refused(file: File, modality: Any) -> None:
             with pytest.raises(Vol3dError):
                 read_volume(path, modality=modality)
             return
-        assert_true(read_volume(path, modality=modality), file)
+        assert_true(read_volume(path, modality=modality), file, content_of(file))
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@given(file=sound())
+def test_the_oracle_reads_what_it_wrote(file: File) -> None:
+    found = file_of(content_of(file))
+    assert found is not None
+    kept = {name: getattr(file, name) for name in ("extension", "voxels", "layers")}
+    assert replace(found, scl=file.scl, **kept) == file
+    assert np.allclose(found.scl, file.scl)
+
+
+@settings(max_examples=2 * EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    file=sound(),
+    damage=st.lists(st.tuples(st.integers(0, 551), st.integers(0, 255)), min_size=1, max_size=3),
+)
+def test_damaged_headers_are_read_truly_or_refused(
+    file: File, damage: list[tuple[int, int]]
+) -> None:
+    """Any bytes of the header overwritten: what is still read is what the bytes now say."""
+    content = bytearray(content_of(file))
+    for at, value in damage:
+        content[at % (352 if file.version == 1 else 544)] = value
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name, "scan.nii")
+        path.write_bytes(gzip.compress(content, 1) if file.layers else bytes(content))
+        try:
+            volume = read_volume(path)
+        except Vol3dError:
+            event("refused")
+            return
+    event("read")
+    damaged = file_of(bytes(content))
+    assert damaged is not None, "read, though it is no NIfTI file"
+    assert_true(volume, damaged, bytes(content))
