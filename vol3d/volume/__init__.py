@@ -6,6 +6,7 @@ from vol3d.volume.grid import Grid, canonicalise, closest_world_axes, orient
 from vol3d.volume.inspection import Refusal, ScanInspection, SeriesSummary
 from vol3d.volume.label_maps import LabelArray, LabelMap, read_label_map, regrid_labels
 from vol3d.volume.nifti_writer import write_nifti
+from vol3d.volume.nrrd_writer import write_nrrd
 from vol3d.volume.reading import inspect_and_read, inspect_path, read_volume
 from vol3d.volume.volume import (
     Acquisition,
@@ -42,4 +43,5 @@ __all__ = [
     "write_dicom_series",
     "write_enhanced_dicom",
     "write_nifti",
+    "write_nrrd",
 ]
