@@ -12,6 +12,7 @@ from vol3d.volume.label_maps import (
     regrid_labels,
 )
 from vol3d.volume.nifti_writer import write_nifti
+from vol3d.volume.nrrd_writer import write_nrrd
 from vol3d.volume.reading import inspect_and_read, inspect_path, read_volume
 from vol3d.volume.volume import (
     Acquisition,
@@ -49,4 +50,5 @@ __all__ = [
     "write_dicom_series",
     "write_enhanced_dicom",
     "write_nifti",
+    "write_nrrd",
 ]

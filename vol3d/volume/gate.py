@@ -17,6 +17,7 @@ from vol3d.volume.volume import Acquisition, GateNote, Modality, StoredGeometry,
 DEFAULT_MEMORY_LIMIT_GIB = 8.0
 _SPACING_RANGE_MM = (0.01, 1000.0)
 _USUAL_SPACING_MM = 30.0
+_MAX_ORIGIN_MM = 1e6
 _MAX_SHEAR_DEG = 45.0
 _GIB = 2**30
 
@@ -51,10 +52,22 @@ def check_affine(affine: FloatArray, *, where: str) -> None:
     """Refuses an affine that places no voxels, in the file's name.
 
     Raises:
-        GeometryError: An entry is not finite, or two axes run along one line or have no length.
+        GeometryError: An entry is not finite, two axes run along one line or have no length, or
+            the origin is further away than numbers of 32 bits place voxels.
     """
     finite = bool(np.isfinite(affine).all())
-    if finite and abs(float(np.linalg.det(affine[:3, :3]))) > 0:
+    if finite and float(np.abs(affine[:3, 3]).max()) > _MAX_ORIGIN_MM:
+        raise GeometryError(
+            explain(
+                expected="a first voxel within 1 km of the scanner's centre",
+                got="one beyond",
+                where=where,
+                remedy="The header's offsets are wrong; export the scan again.",
+            )
+        )
+    with np.errstate(all="ignore"):
+        determinant = abs(float(np.linalg.det(affine[:3, :3]))) if finite else 0.0
+    if 0 < determinant < math.inf:
         return
     raise GeometryError(
         explain(

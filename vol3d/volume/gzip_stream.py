@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,13 @@ def damaged(where: str, got: str) -> DataError:
     )
 
 
+def _inflate_error() -> type[Exception]:
+    """What ISA-L raises; its type stub names an instance where there is a class."""
+    from isal import isal_zlib
+
+    return cast(type[Exception], isal_zlib.error)
+
+
 def check_ratio(num_bytes: int, num_compressed: int, *, where: str) -> None:
     """Refuses a large content that shrank as no scan does, before anything is inflated.
 
@@ -60,7 +67,7 @@ def inflated_head(file: BinaryIO, count: int, *, where: str) -> bytes:
 
     try:
         return isal_zlib.decompressobj(_GZIP_WBITS).decompress(file.read(1 << 16), count)
-    except isal_zlib.error:
+    except _inflate_error():
         raise damaged(where, "a damaged gzip stream") from None
 
 
@@ -145,7 +152,7 @@ def _pieces(file: BinaryIO, *, where: str) -> Iterator[bytes]:
                 chunk = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
                 if piece:
                     yield piece
-    except isal_zlib.error:
+    except _inflate_error():
         raise damaged(where, "a damaged gzip stream") from None
     if not decoder.eof:
         raise damaged(where, "a gzip stream that ends too early")

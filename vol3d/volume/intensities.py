@@ -102,16 +102,16 @@ def guess_modality(voxels_zyx: VoxelArray) -> ModalityGuess:
     hardly negative, reach beyond 8-bit grey, and do not look like CT stored with an offset of
     1024. Everything else (masks, normalised or 8-bit images, crops without air) is unknown.
     """
-    low, high = float(voxels_zyx.min()), float(voxels_zyx.max())
     sample = _sample(voxels_zyx)
     air, tissue = _share(sample, -1200, -500), _share(sample, -250, 300)
-    below_air = _share_below_air(sample, low)
+    below_air = _share_below_air(sample, float(sample.min()))
     if air >= 0.001 and tissue >= 0.01 and below_air <= 0.02:
         return ModalityGuess(
             modality="CT",
             reason=f"{air:.0%} of the voxels lie in the range of air, "
             f"{tissue:.0%} in that of soft tissue",
         )
+    low, high = float(voxels_zyx.min()), float(voxels_zyx.max())
     if low < -0.1 * high:
         return ModalityGuess(modality="unknown", reason="negative values unlike those of CT")
     if high <= 255:

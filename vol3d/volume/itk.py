@@ -17,6 +17,7 @@ from vol3d.errors import DataError, GeometryError, explain
 from vol3d.volume.gate import (
     DEFAULT_MEMORY_LIMIT_GIB,
     HeaderFacts,
+    check_affine,
     check_grid,
     check_memory,
     finish_volume,
@@ -138,6 +139,7 @@ def _header_facts(path: Path, kind: ScanKind, header: ItkHeader) -> HeaderFacts:
     lps = np.eye(4)
     lps[:3, :3] = direction * np.array(reader.GetSpacing(), dtype=np.float64)
     lps[:3, 3] = reader.GetOrigin()
+    check_affine(lps, where=f"{where} geometry")
     grid = Grid(shape_zyx=(size[2], size[1], size[0]), affine=_LPS_TO_RAS @ lps)
     spacing_notes = check_grid(grid, where=where)
     return HeaderFacts(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -17,9 +16,14 @@ from vol3d.volume.volume import GateNote
 HEADER_BYTES = 544
 _VOXELS_FROM = {348: 352, 540: 544}
 _MAX_OFFSET = 2**28
-_UNIT_TO_MM = {"unknown": 1.0, "mm": 1.0, "meter": 1000.0, "micron": 0.001}
+_UNIT_TO_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
+"""Codes of no unit, meter, mm and micron."""
 _DISAGREEMENT_MM = 0.1
 _SPACING_DISAGREEMENT = 0.01
+_QUATERNION_EXCESS = 1e-5
+_HALF_TURN = 1e-7
+"""Below this nifti1.h's own code (nifti_quatern_to_mat44) sets the first number to 0."""
+_SPACE_BITS = 7
 _FREE_TEXT = ("descrip", "aux_file", "intent_name", "db_name")
 _OWN_TEXT = b"vol3d research use only"
 MAX_VOLUMES = 100_000
@@ -100,7 +104,7 @@ def read_layout(head: bytes, *, where: str) -> NiftiLayout:
         )
     kind = nibabel.Nifti1Header if size == 348 else nibabel.Nifti2Header
     try:
-        header = kind.from_fileobj(BytesIO(head[:size]), check=False)  # extensions are not read
+        header = kind(head[:size], check=False)  # from_fileobj would parse extensions, too
     except Exception as error:
         raise bad_header(where, type(error).__name__) from None
     magic = head[344:348] if size == 348 else head[4:8]
@@ -263,15 +267,14 @@ def _affine(
     """Affine in mm (sform before qform) and notes about what the header leaves open."""
     sform_code, qform_code = int(header["sform_code"]), int(header["qform_code"])
     scale = _unit_scale(header, where=where)
-    try:
-        with np.errstate(all="ignore"):  # what is not finite is refused or noted below
-            sform = header.get_sform() if sform_code > 0 else None
-            qform = header.get_qform() if qform_code > 0 else None
-            fallback = header.get_base_affine()
-    except Exception as error:
-        raise bad_header(where, f"{type(error).__name__} in the qform") from None
+    sform = np.asarray(header.get_sform()) if sform_code > 0 else None
+    qform = _qform(header) if qform_code > 0 else None
+    if qform is None and qform_code > 0 and sform is None:
+        raise bad_header(where, "a qform whose quaternion or voxel sizes (pixdim) are none")
     notes: list[GateNote] = []
     difference = _form_difference(sform, qform, shape, scale)
+    if qform is None and qform_code > 0:
+        difference = "The header's second geometry (qform) is not usable"
     if difference:
         notes.append(
             GateNote(code="sform_qform_disagree", message=f"{difference}; the sform is used.")
@@ -286,10 +289,40 @@ def _affine(
         )
     if sform is not None:
         notes += _spacing_note(header, sform)
-    chosen = sform if sform is not None else qform if qform is not None else fallback
-    affine = np.array(chosen, dtype=np.float64)
+    chosen = sform if sform is not None else qform
+    affine = np.array(_assumed(header, shape) if chosen is None else chosen, dtype=np.float64)
     affine[:3] *= scale
     return affine, notes
+
+
+def _qform(header: Any) -> FloatArray | None:
+    """The affine of method 2 of nifti1.h; ``None`` where the fields describe no rotation or size.
+
+    As the standard's own code does, qfac 0 counts as 1, and quaternions whose first number is lost
+    in rounding are half turns; nibabel refuses both.
+    """
+    from nibabel.quaternions import quat2mat
+
+    b, c, d = (float(header[f"quatern_{name}"]) for name in "bcd")
+    qfac, *sizes = (float(v) for v in header["pixdim"][:4])
+    rest = 1.0 - (b * b + c * c + d * d)
+    if not rest >= -_QUATERNION_EXCESS or qfac not in (-1.0, 0.0, 1.0):
+        return None
+    if not all(0 < size < math.inf for size in sizes):
+        return None
+    affine = np.eye(4)
+    a = math.sqrt(rest) if rest >= _HALF_TURN else 0.0
+    affine[:3, :3] = quat2mat((a, b, c, d)) * [*sizes[:2], sizes[2] * (qfac or 1.0)]
+    affine[:3, 3] = [float(header[f"qoffset_{axis}"]) for axis in "xyz"]
+    return affine
+
+
+def _assumed(header: Any, shape: tuple[int, int, int]) -> FloatArray:
+    """The affine of a header without orientation: L, A, S around the centre, as in ANALYZE."""
+    from nibabel.volumeutils import shape_zoom_affine
+
+    sizes = np.abs(np.asarray(header["pixdim"], dtype=np.float64)[1:4])
+    return np.asarray(shape_zoom_affine(shape, sizes, True), dtype=np.float64)
 
 
 def _spacing_note(header: Any, sform: FloatArray) -> list[GateNote]:
@@ -326,10 +359,7 @@ def _form_difference(
 
 
 def _unit_scale(header: Any, *, where: str) -> float:
-    try:
-        unit = str(header.get_xyzt_units()[0])
-    except KeyError:
-        unit = "invalid"
+    unit = int(header["xyzt_units"]) & _SPACE_BITS  # the others hold the unit of time
     if unit not in _UNIT_TO_MM:
         raise GeometryError(
             explain(
