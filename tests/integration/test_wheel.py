@@ -42,6 +42,7 @@ def test_wheel_holds_both_packages_configs_and_types(wheel: Path) -> None:
         "vol3d_kernels/__init__.py",
         "vol3d/_configs/train/embedded.yaml",
         "vol3d/_examples/abdomen_phantom.nii.gz",
+        "vol3d/anatomy/vocabularies/totalsegmentator_v2.json",
     } <= names
 
 

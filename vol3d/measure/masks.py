@@ -12,8 +12,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from vol3d.anatomy import LabelScheme, label_scheme
 from vol3d.errors import ConfigError, DataError, explain
 from vol3d.measure.laterality import laterality_note
@@ -26,6 +24,7 @@ from vol3d.volume import (
     Modality,
     Refusal,
     ScanInspection,
+    count_voxels,
     inspect_and_read,
     read_label_map,
 )
@@ -50,8 +49,7 @@ class Masks:
     @property
     def voxels(self) -> dict[int, int]:
         """Number of voxels of every label that is present, by label."""
-        counts = np.bincount(self.labels_zyx.ravel())
-        return {int(label): int(counts[label]) for label in np.flatnonzero(counts) if label}
+        return count_voxels(self.labels_zyx)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -185,7 +183,7 @@ def read_masks(path: str | os.PathLike[str], grid: Grid, *, scheme: str | None =
         )
     found = read_label_map(path, grid)
     told = read_declared_labels(path.with_name("labels.json"), declared)
-    present = {int(label) for label in np.unique(found.labels_zyx) if label}
+    present = set(count_voxels(found.labels_zyx))
     if any(note.code == "channels_as_labels" for note in found.notes):
         notes = [*found.notes, *_channels_unnamed(told)]
         return Masks(labels_zyx=found.labels_zyx, names={}, scheme=None, notes=tuple(notes))

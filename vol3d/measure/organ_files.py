@@ -10,7 +10,7 @@ import numpy as np
 from vol3d.anatomy import LabelScheme, label_scheme, scheme_keys
 from vol3d.errors import DataError, explain
 from vol3d.measure.mask_names import listed, plain_names
-from vol3d.volume import GateNote, Grid, LabelArray, read_label_map
+from vol3d.volume import GateNote, Grid, LabelArray, count_voxels, read_label_map
 from vol3d.volume.names import shown_name
 
 MASK_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
@@ -54,7 +54,7 @@ def read_organ_files(folder: Path, grid: Grid, scheme: LabelScheme | None) -> Or
         labels[inside] = numbers[organ]
         for note in found.notes:
             notes.setdefault(note.code, note)
-    present = sorted(int(label) for label in np.unique(labels) if label)
+    present = sorted(count_voxels(labels))
     if present:
         notes.pop("mask_empty", None)  # organs that the scan does not show have empty files
     by_number = {number: organ for organ, number in numbers.items()}
@@ -116,7 +116,7 @@ def _check_organ(
 ) -> None:
     """Refuses a file with several labels, and organs that share voxels."""
     where = shown_name(files[organ])
-    values = [int(value) for value in np.unique(part) if value]
+    values = sorted(count_voxels(part))
     if len(values) > 1:
         raise DataError(
             explain(

@@ -4,7 +4,13 @@ from vol3d.volume.dicom_enhanced_writer import write_enhanced_dicom
 from vol3d.volume.dicom_writer import write_dicom_series
 from vol3d.volume.grid import Grid, canonicalise, closest_world_axes, orient
 from vol3d.volume.inspection import Refusal, ScanInspection, SeriesSummary
-from vol3d.volume.label_maps import LabelArray, LabelMap, read_label_map, regrid_labels
+from vol3d.volume.label_maps import (
+    LabelArray,
+    LabelMap,
+    count_voxels,
+    read_label_map,
+    regrid_labels,
+)
 from vol3d.volume.nifti_writer import write_nifti
 from vol3d.volume.nrrd_writer import write_nrrd
 from vol3d.volume.reading import inspect_and_read, inspect_path, read_volume
@@ -34,6 +40,7 @@ __all__ = [
     "VoxelArray",
     "canonicalise",
     "closest_world_axes",
+    "count_voxels",
     "inspect_and_read",
     "inspect_path",
     "orient",

@@ -28,7 +28,6 @@ MOST_LABELS = 1000
 LARGEST_LABEL = 65535
 SAME_PLACE_VOXELS = 0.05
 """Grids whose corners lie this close are one grid, written with other rounding."""
-NOTES_OF_SCANS = ("time_series",)
 _SCALED_TOLERANCE = 1e-3
 _SNIFFED_BYTES = 4096
 
@@ -72,6 +71,15 @@ def read_label_map(path: str | os.PathLike[str], grid: Grid) -> LabelMap:
         notes.append(GateNote(code="mask_empty", message=message))
     named = (GateNote(code=note.code, message=f"{where}: {note.message}") for note in notes)
     return LabelMap(labels_zyx=labels, notes=tuple(named))
+
+
+def count_voxels(labels_zyx: LabelArray) -> dict[int, int]:
+    """Voxels of every label that is present, background left out, by label."""
+    counts = np.zeros(LARGEST_LABEL + 1, dtype=np.int64)
+    for slab in labels_zyx:  # one by one: bincount copies to 64 bits
+        found = np.bincount(slab.ravel())
+        counts[: len(found)] += found
+    return {int(label): int(counts[label]) for label in np.flatnonzero(counts) if label}
 
 
 def regrid_labels(labels_zyx: LabelArray, source: Grid, target: Grid) -> LabelArray:
@@ -188,7 +196,7 @@ def _read_channels(path: Path) -> tuple[Grid, list[npt.NDArray[np.generic]], lis
         channels = [
             _rounded(part.astype(np.float64) * facts.slope + facts.intercept) for part in channels
         ]
-    return facts.grid, channels, [n for n in facts.notes if n.code not in NOTES_OF_SCANS]
+    return facts.grid, channels, list(facts.notes)
 
 
 def _not_a_mask(where: str, got: str) -> DataError:
@@ -271,7 +279,7 @@ def _labels_of(values: npt.NDArray[Any], *, where: str) -> tuple[LabelArray, lis
         notes.append(GateNote(code="negative_labels", message=message))
         values = np.where(values < 0, values.dtype.type(0), values)
     labels = values.astype(np.uint16) if high > 255 else values.astype(np.uint8)
-    if np.count_nonzero(np.bincount(labels.ravel())) > MOST_LABELS:
+    if len(count_voxels(labels)) > MOST_LABELS:
         raise _no_labels(where, f"more than {MOST_LABELS} different values, as in an image")
     return labels, notes
 

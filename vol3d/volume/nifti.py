@@ -105,9 +105,10 @@ def read_stored(
         where=shown_name(path),
     )
     voxels = open_bytes(_image_of_pair(path)) if layout.is_pair else source
-    return layout, [
-        _read_voxels(voxels, layout, number)[0] for number in range(1, layout.num_volumes + 1)
-    ]
+    parts = [_read_voxels(voxels, layout, n) for n in range(1, layout.num_volumes + 1)]
+    notes = (*_name_notes(path, source), *layout.facts.notes, *parts[0][1])
+    facts = dataclasses.replace(layout.facts, notes=notes)
+    return dataclasses.replace(layout, facts=facts), [array for array, _ in parts]
 
 
 def _volume_number(series: str | None, layout: NiftiLayout, *, where: str) -> int:

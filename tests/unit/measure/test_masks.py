@@ -12,10 +12,12 @@ import pytest
 
 from vol3d.errors import ConfigError, DataError
 from vol3d.measure.masks import Masks, inspect_scan_and_masks, read_masks
-from vol3d.volume import Grid
+from vol3d.volume import Grid, read_volume
 
 GRID = Grid(shape_zyx=(3, 4, 5), affine=np.diag([10.0, 10.0, 10.0, 1.0]))
 """Voxels of 1 cm3."""
+SCAN_OF = {"ct_dicom_j2k": "series"}
+"""Where the facts of a case keep its scan, if not under ``image``."""
 
 
 def save(path: Path, *labels: int, first: int = 0) -> Path:
@@ -200,26 +202,30 @@ def test_unknown_or_lonely_scheme_is_wrong_usage(scan: Path, masks: str | None) 
 
 @pytest.mark.parametrize(
     ("case", "scheme"),
-    [("ct_abdomen", "totalsegmentator_v2"), ("mr_abdomen", "totalsegmentator_mr")],
+    [
+        ("ct_abdomen", "totalsegmentator_v2"),
+        ("ct_dicom_j2k", "totalsegmentator_v2"),
+        ("mr_abdomen", "totalsegmentator_mr"),
+        ("mr_brain_lesion", None),
+    ],
 )
 def test_real_masks_have_the_true_volumes(
-    test_data: Path, facts: dict[str, Any], case: str, scheme: str
+    test_data: Path, facts: dict[str, Any], case: str, scheme: str | None
 ) -> None:
     files = facts[case]["files"]
-    found = inspect_scan_and_masks(test_data / files["image"], masks=test_data / files["mask"])
+    scan = test_data / files[SCAN_OF.get(case, "image")]
+    found = inspect_scan_and_masks(scan, masks=test_data / files["mask"])
     assert found.masks is not None
     assert found.masks.scheme == scheme
     told = {each.name: (each.label, each.voxels) for each in found.masks.labels}
     assert told == {name: (f["id"], f["voxels"]) for name, f in facts[case]["labels"].items()}
 
 
-@pytest.mark.parametrize("case", ["ct_abdomen", "mr_abdomen"])
+@pytest.mark.parametrize("case", ["ct_abdomen", "ct_dicom_j2k", "mr_abdomen"])
 def test_real_organs_lie_where_they_are(test_data: Path, facts: dict[str, Any], case: str) -> None:
     """Centres in patient space: a swap of left and right, or of head and feet, fails here."""
-    from vol3d.volume import read_volume
-
     files = facts[case]["files"]
-    grid = read_volume(test_data / files["image"]).grid
+    grid = read_volume(test_data / files[SCAN_OF.get(case, "image")]).grid
     masks = read_masks(test_data / files["mask"], grid)
     for label, name in masks.names.items():
         centre = grid.index_to_world_mm(np.argwhere(masks.labels_zyx == label).mean(axis=0))

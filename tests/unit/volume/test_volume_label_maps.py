@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vol3d.errors import DataError, GeometryError
-from vol3d.volume import Grid, orient, read_label_map, regrid_labels
+from vol3d.volume import Grid, count_voxels, orient, read_label_map, regrid_labels
 
 LEFT, RIGHT, HEAD = 3, 2, 7
 ORDERS = [
@@ -193,3 +193,15 @@ def test_voxels_of_a_finer_grid_lie_in_the_voxel_of_their_label(
     assert len(inside) == factor**3
     apart = scan_grid().world_to_index_zyx(fine.index_to_world_mm(inside)) - place
     assert np.abs(apart).max() <= 0.5
+
+
+def test_flaws_of_the_file_are_said_by_its_name(tmp_path: Path) -> None:
+    path = save(tmp_path / "m.nii", labels_zyx(), scan_grid())
+    path.write_bytes(path.read_bytes() + b"more")
+    (note,) = read_label_map(path, scan_grid()).notes
+    assert note.code == "trailing_bytes"
+    assert note.message.startswith("m.nii: ")
+
+
+def test_counts_leave_background_out() -> None:
+    assert count_voxels(labels_zyx()) == {RIGHT: 1, LEFT: 1, HEAD: 1}
