@@ -113,7 +113,8 @@ def read_layout(head: bytes, *, where: str) -> NiftiLayout:
         notes.append(_magic_note(header, magic, where=where))
     is_pair = magic[:2] == b"ni"
     offset, offset_notes = _voxel_offset(header, size, is_pair=is_pair, where=where)
-    facts, num_volumes = _facts(header, where=where, notes=(*notes, *offset_notes))
+    with np.errstate(all="ignore"):  # what is not finite is refused or noted
+        facts, num_volumes = _facts(header, where=where, notes=(*notes, *offset_notes))
     return NiftiLayout(
         facts=facts,
         offset=offset,
