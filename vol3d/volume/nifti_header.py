@@ -271,7 +271,7 @@ def _affine(
     sform = np.asarray(header.get_sform()) if sform_code > 0 else None
     qform = _qform(header) if qform_code > 0 else None
     if qform is None and qform_code > 0 and sform is None:
-        raise bad_header(where, "a qform whose quaternion or voxel sizes (pixdim) are none")
+        raise bad_header(where, "a qform that is no rotation, or has no voxel sizes (pixdim)")
     notes: list[GateNote] = []
     difference = _form_difference(sform, qform, shape, scale)
     if qform is None and qform_code > 0:
