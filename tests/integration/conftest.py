@@ -26,7 +26,8 @@ import pytest
 import vol3d
 from vol3d.errors import DataError
 from vol3d.infer import Vol3d
-from vol3d.volume import Volume, inspect_path, read_volume
+from vol3d.measure.masks import inspect_scan_and_masks
+from vol3d.volume import Volume, read_volume
 
 Array = npt.NDArray[Any]
 
@@ -190,12 +191,6 @@ def bad(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> BadInputs:
 
 def _inspect(path: Path, masks: Path | None) -> dict[str, Any]:
     """What ``vol3d info PATH --masks MASKS --json`` prints."""
-    try:
-        from vol3d.measure.masks import inspect_scan_and_masks
-    except ImportError:
-        if masks is not None:
-            pytest.skip("masks are not inspected yet")
-        return inspect_path(path).to_dict()
     return dict(inspect_scan_and_masks(path, masks=masks).to_dict())
 
 

@@ -136,7 +136,6 @@ EVERY_CODE = {
 STAYS_REFUSED = {
     "n08_gz_bad_crc": "the checksum says that the data are not those that were written",
     "n21_one_slice": "one slice is no volume: nothing can be measured in it",
-    "n42_absurd_spacing": "voxels of 300 mm are no scan",
     "m02_shifted_affine": "a mask 30 mm off its scan would measure the wrong tissue",
     "d04_missing_slices": "tissue between the slices is unknown",
     "d15_no_position": "slice order and distance would be guesses",
