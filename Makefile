@@ -21,7 +21,7 @@ setup-dev:
 lint: setup-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/codespell
+	$(BIN)/codespell vol3d kernels configs scripts tests notebooks *.md
 
 types: setup-dev
 	$(BIN)/mypy

@@ -44,6 +44,8 @@ UNIT_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 SAID_PLACE = {"orientation_assumed"}
 Array = npt.NDArray[Any]
 
+pytestmark = pytest.mark.filterwarnings("error")  # damage reaches the user in words alone
+
 
 @dataclass(frozen=True, kw_only=True)
 class File:

@@ -113,7 +113,8 @@ def read_layout(head: bytes, *, where: str) -> NiftiLayout:
         notes.append(_magic_note(header, magic, where=where))
     is_pair = magic[:2] == b"ni"
     offset, offset_notes = _voxel_offset(header, size, is_pair=is_pair, where=where)
-    facts, num_volumes = _facts(header, where=where, notes=(*notes, *offset_notes))
+    with np.errstate(all="ignore"):  # what is not finite is refused or noted
+        facts, num_volumes = _facts(header, where=where, notes=(*notes, *offset_notes))
     return NiftiLayout(
         facts=facts,
         offset=offset,
@@ -270,7 +271,7 @@ def _affine(
     sform = np.asarray(header.get_sform()) if sform_code > 0 else None
     qform = _qform(header) if qform_code > 0 else None
     if qform is None and qform_code > 0 and sform is None:
-        raise bad_header(where, "a qform whose quaternion or voxel sizes (pixdim) are none")
+        raise bad_header(where, "a qform that is no rotation, or has no voxel sizes (pixdim)")
     notes: list[GateNote] = []
     difference = _form_difference(sform, qform, shape, scale)
     if qform is None and qform_code > 0:

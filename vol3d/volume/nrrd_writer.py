@@ -29,7 +29,7 @@ def write_nrrd(volume: Volume, path: str | os.PathLike[str], *, axcodes: str = "
             ``"LPS"``.
 
     Raises:
-        DataError: Another file ending.
+        DataError: Another file ending, or the file cannot be written.
         GeometryError: ``axcodes`` names no three different axes.
     """
     import SimpleITK
@@ -51,5 +51,15 @@ def write_nrrd(volume: Volume, path: str | os.PathLike[str], *, axcodes: str = "
     image.SetSpacing(spacing_xyz_mm.tolist())
     image.SetDirection((steps_lps / spacing_xyz_mm).ravel().tolist())
     image.SetOrigin((_RAS_TO_LPS @ grid.affine[:3, 3]).tolist())
-    SimpleITK.WriteImage(image, str(path), useCompression=True, imageIO="NrrdImageIO")
+    try:
+        SimpleITK.WriteImage(image, str(path), useCompression=True, imageIO="NrrdImageIO")
+    except RuntimeError:
+        raise DataError(
+            explain(
+                expected="a folder that exists and can be written to",
+                got="a file that cannot be written",
+                where=path.name,
+                remedy="Check the folder and the space left.",
+            )
+        ) from None
     return path

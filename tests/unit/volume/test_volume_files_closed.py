@@ -123,3 +123,8 @@ def test_other_endings_are_not_written_as_nrrd(name: str, tiny_ct: Volume, tmp_p
 def test_axes_that_are_no_axes_are_refused(tiny_ct: Volume, tmp_path: Path) -> None:
     with pytest.raises(GeometryError, match="three letters"):
         write_nrrd(tiny_ct, tmp_path / "a.nrrd", axcodes="RLS")
+
+
+def test_an_nrrd_that_cannot_be_written_is_said(tiny_ct: Volume, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be written"):
+        write_nrrd(tiny_ct, tmp_path / "nowhere" / "a.nrrd")

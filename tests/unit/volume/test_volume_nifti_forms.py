@@ -87,3 +87,13 @@ def test_without_orientation_negative_sizes_do_not_turn_axes_over(tmp_path: Path
 def test_an_origin_beyond_a_kilometre_is_refused(tmp_path: Path) -> None:
     with pytest.raises(GeometryError, match="within 1 km"):
         _read(tmp_path, qoffset_x=1e30)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_signalling_nan_is_refused_without_a_warning(tmp_path: Path) -> None:
+    image = nibabel.Nifti1Image(VOXELS_IJK, np.eye(4))
+    content = bytearray(image.to_bytes())
+    content[280:284] = b"\x01\x00\x80\x7f"  # srow_x[0]
+    (tmp_path / "a.nii").write_bytes(content)
+    with pytest.raises(GeometryError, match="NaN"):
+        read_volume(tmp_path / "a.nii")
