@@ -129,14 +129,24 @@ class Grid:
         )
 
 
+_TIE = 1e-6
+
+
 def closest_world_axes(matrix: FloatArray) -> tuple[int, int, int]:
     """For each index axis (x, y, z) the world axis (0 R, 1 A, 2 S) it runs along best.
 
     A permutation is always returned: the one with the largest sum of absolute cosines, so oblique
-    grids never map two index axes to one world axis.
+    grids never map two index axes to one world axis. Where several are equally close (a grid
+    half-way between the axes), the axes as they are win, so that a turned grid stays as it is.
     """
     unit = np.abs(matrix / np.linalg.norm(matrix, axis=0))
-    best = max(permutations(range(3)), key=lambda p: float(sum(unit[p[i], i] for i in range(3))))
+
+    def closeness(order: tuple[int, ...]) -> float:
+        return float(sum(unit[order[i], i] for i in range(3)))
+
+    best = max(permutations(range(3)), key=closeness)
+    if closeness((0, 1, 2)) >= closeness(best) - _TIE:
+        return 0, 1, 2
     return best[0], best[1], best[2]
 
 
