@@ -20,6 +20,8 @@ _COSINE_TOLERANCE = 1e-4
 _UNIT_TOLERANCE = 1e-3
 _GAP_TOLERANCE = 0.05
 _ROUNDING_MM = 0.11
+_MOST_BESIDE = 0.25
+_LEAST_BESIDE_MM = 1e-3
 _TILT_NOTED_DEG = 0.1
 _TILT_REFUSED_DEG = 45.0
 _TOWARDS = (
@@ -113,6 +115,7 @@ def stack_geometry(planes: Sequence[SlicePlane], *, where: str) -> StackGeometry
     positions, along = positions[order], along[order]
     step = (positions[-1] - positions[0]) / (len(planes) - 1)
     deviation = _check_uniform(positions, along, step, where=where)
+    _check_straight(positions, step, normal, min(spacing_rows, spacing_columns), where=where)
     perpendicular = float(step @ normal)
     length = float(np.linalg.norm(step))
     tilt = math.degrees(math.acos(min(1.0, perpendicular / length)))
@@ -202,6 +205,22 @@ def _check_uniform(
     if deviation <= max(_GAP_TOLERANCE * smallest, min(_ROUNDING_MM, 0.2 * smallest)):
         return deviation
     raise _uneven(gaps, along, where=where)
+
+
+def _check_straight(
+    positions: FloatArray, step: FloatArray, normal: FloatArray, pixel_mm: float, *, where: str
+) -> None:
+    """Refuses slices that lie beside their place by a good part of a pixel."""
+    offset = positions - positions[0] - np.arange(len(positions))[:, None] * step
+    beside = float(np.linalg.norm(offset - np.outer(offset @ normal, normal), axis=1).max())
+    limit = max(_LEAST_BESIDE_MM, _MOST_BESIDE * pixel_mm)
+    if beside > limit:
+        raise _refusal(
+            f"slices beside each other by at most {limit:.3g} mm, a quarter of a pixel",
+            f"{beside:.3g} mm",
+            f"{where} positions",
+            "One slice was moved against the others; export the series again.",
+        )
 
 
 def _uneven(gaps: FloatArray, along: FloatArray, *, where: str) -> GeometryError:

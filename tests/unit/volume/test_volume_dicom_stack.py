@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -103,3 +104,21 @@ def test_impossible_directions_are_refused(orientation: tuple[float, ...]) -> No
 def test_slices_stacked_sideways_are_refused() -> None:
     with pytest.raises(GeometryError, match="degrees"):
         stack_geometry(_planes([0, 1, 2], shift=3.0), where="x")
+
+
+def _moved(by_mm: float) -> list[SlicePlane]:
+    """Slices 1 mm apart with pixels of 0.25 mm; the second one moved to the side."""
+    planes = _planes([0, 1, 2, 3])
+    x, y, z = planes[1].position_lps_mm
+    planes[1] = dataclasses.replace(planes[1], position_lps_mm=(x + by_mm, y, z))
+    return planes
+
+
+def test_a_slice_half_a_pixel_beside_the_others_is_refused() -> None:
+    """Found by the fuzz of DICOM headers."""
+    with pytest.raises(GeometryError, match="quarter of a pixel"):
+        stack_geometry(_moved(0.1), where="x")
+
+
+def test_rounding_beside_the_others_is_accepted() -> None:
+    assert stack_geometry(_moved(0.05), where="x").deviation_mm == pytest.approx(0.05)
