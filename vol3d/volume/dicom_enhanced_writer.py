@@ -10,6 +10,7 @@ import numpy as np
 
 from vol3d.volume.dicom_writer import (
     DESCRIPTION,
+    EMPTY_FIELDS,
     StoredArray,
     WrittenSeries,
     decimals,
@@ -22,18 +23,6 @@ _SOP_CLASSES = {"CT": "1.2.840.10008.5.1.4.1.1.2.1", "MR": "1.2.840.10008.5.1.4.
 _IMAGE_TYPE = ("DERIVED", "PRIMARY", "VOLUME", "NONE")
 _NO_DATE, _NO_TIME = "20000101", "000000"
 """DICOM demands a date of the content; this one stands for none."""
-_EMPTY = (
-    "PatientName",
-    "PatientID",
-    "PatientBirthDate",
-    "PatientSex",
-    "StudyDate",
-    "StudyTime",
-    "StudyID",
-    "AccessionNumber",
-    "ReferringPhysicianName",
-    "PositionReferenceIndicator",
-)
 
 
 def write_enhanced_dicom(
@@ -82,7 +71,7 @@ def _dataset(series: WrittenSeries) -> Any:
     ds.SeriesNumber = ds.InstanceNumber = 1
     ds.Modality, ds.ImageType = series.modality, list(_IMAGE_TYPE)
     ds.SeriesDescription = DESCRIPTION
-    for name in _EMPTY:
+    for name in EMPTY_FIELDS:
         setattr(ds, name, None)
     ds.Manufacturer = ds.ManufacturerModelName = ds.DeviceSerialNumber = "vol3d"
     ds.SoftwareVersions = "vol3d"

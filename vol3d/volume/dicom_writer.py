@@ -158,19 +158,25 @@ def _dataset(series: WrittenSeries, k: int, plane: npt.NDArray[Any]) -> Any:
     return ds
 
 
+EMPTY_FIELDS = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "StudyID",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+    "PositionReferenceIndicator",
+)
+"""Fields that every image must have and that hold nothing in files of ours."""
+
+
 def _add_empty(ds: Any, modality: Modality) -> None:
     """Fields that DICOM wants present and that hold nothing here."""
     names = [
-        "PatientName",
-        "PatientID",
-        "PatientBirthDate",
-        "PatientSex",
-        "StudyDate",
-        "StudyTime",
-        "StudyID",
-        "AccessionNumber",
-        "ReferringPhysicianName",
-        "PositionReferenceIndicator",
+        *EMPTY_FIELDS,
         "PatientPosition",
         "Laterality",
         "AcquisitionNumber",
