@@ -13,6 +13,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 
+from vol3d.errors import DataError
 from vol3d.volume import Grid, Volume, inspect_path, read_volume, write_dicom_series
 
 JPEG_LOSSLESS = "1.2.840.10008.1.2.4.57"
@@ -116,6 +117,29 @@ def test_a_deflated_file_that_grows_without_end_is_refused(
         ds.file_meta.TransferSyntaxUID = DEFLATED
         ds.save_as(path)
     assert inspect_path(folder).refusal is not None
+
+
+def test_jpeg_2000_with_a_lost_stretch_is_refused(write_series: Callable[..., Path]) -> None:
+    stored = np.random.default_rng(0).integers(0, 4096, (3, 64, 64)).astype(np.uint16)
+    folder = write_series(stored, 12)
+    for path in folder.iterdir():
+        _transcode(path, JPEG_2000_LOSSLESS)
+    content = bytearray(path.read_bytes())
+    content[-2000:-1000] = bytes(1000)  # as of a block of a disk or network copy that was lost
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="pixel data that can be decoded"):
+        read_volume(folder)
+
+
+def test_a_blank_jpeg_2000_slice_with_a_stretch_of_zeros_is_read(
+    write_series: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vol3d.volume.dicom_pixels._LOST_STRETCH", bytes(1))
+    stored = np.full((3, 16, 24), 7, np.uint16)
+    folder = write_series(stored, 12)
+    for path in folder.iterdir():
+        _transcode(path, JPEG_2000_LOSSLESS)
+    _assert_read(folder, stored)
 
 
 def test_jpeg_2000_that_may_be_lossy_is_told(write_series: Callable[..., Path]) -> None:
