@@ -37,6 +37,7 @@ _LOSSY = {
 _WAVELET = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (90, 91, 201, 202, 203))
 """JPEG 2000 and HTJ2K: a lost stretch of zeros reads as empty packets, without an error."""
 _LOST_STRETCH = bytes(512)
+"""A disk's sector. Pictures have no such run; a blank one with so many packets is refused, too."""
 _PIXEL_DATA = (0x7FE0, 0x0010)
 _INT16 = np.iinfo(np.int16)
 _INT32 = np.iinfo(np.int32)
@@ -258,25 +259,12 @@ def _coded_frames(pieces: Sequence[Slice]) -> Iterable[Array]:
 
     file = pieces[0].file
     ds = pydicom.dcmread(file.path, force=True)
-    frames: Iterable[Array] = (
-        [ds.pixel_array]
-        if len(file.frames) == 1
-        else iter_pixels(ds, indices=[p.frame.index for p in pieces])
-    )
-    is_suspect = file.transfer_syntax in _WAVELET and _LOST_STRETCH in ds.PixelData
-    return _checked_for_loss(frames) if is_suspect else frames
-
-
-def _checked_for_loss(frames: Iterable[Array]) -> Iterable[Array]:
-    """Frames of wavelet data with a long stretch of zero bytes, which only blank ones may have.
-
-    Raises:
-        ValueError: A picture with more than one value: a part of its file was lost.
-    """
-    for frame in frames:
-        if frame.min() != frame.max():
-            raise ValueError("lost stretch")
-        yield frame
+    if file.transfer_syntax in _WAVELET and _LOST_STRETCH in ds.PixelData:
+        raise ValueError("lost stretch")
+    if len(file.frames) == 1:
+        return [ds.pixel_array]
+    frames: Iterable[Array] = iter_pixels(ds, indices=[p.frame.index for p in pieces])
+    return frames
 
 
 def _place(stored: Array, piece: Slice, target: Array) -> None:

@@ -131,11 +131,22 @@ def test_jpeg_2000_with_a_lost_stretch_is_refused(write_series: Callable[..., Pa
         read_volume(folder)
 
 
-def test_a_blank_jpeg_2000_slice_with_a_stretch_of_zeros_is_read(
-    write_series: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+def test_jpeg_2000_without_any_of_its_packets_is_refused(
+    write_series: Callable[..., Path],
 ) -> None:
-    monkeypatch.setattr("vol3d.volume.dicom_pixels._LOST_STRETCH", bytes(1))
-    stored = np.full((3, 16, 24), 7, np.uint16)
+    stored = np.random.default_rng(0).integers(0, 4096, (3, 64, 64)).astype(np.uint16)
+    folder = write_series(stored, 12)
+    for path in folder.iterdir():
+        _transcode(path, JPEG_2000_LOSSLESS)
+    content = path.read_bytes()
+    packets = content.index(b"\xff\x93") + 2  # start of data; it decodes to one grey value
+    path.write_bytes(content[:packets] + bytes(len(content) - packets - 10) + content[-10:])
+    with pytest.raises(DataError, match="pixel data that can be decoded"):
+        read_volume(folder)
+
+
+def test_a_blank_jpeg_2000_slice_is_read(write_series: Callable[..., Path]) -> None:
+    stored = np.full((3, 512, 512), 7, np.uint16)
     folder = write_series(stored, 12)
     for path in folder.iterdir():
         _transcode(path, JPEG_2000_LOSSLESS)
