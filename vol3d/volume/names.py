@@ -6,6 +6,8 @@ import os
 import stat
 from pathlib import Path
 
+from vol3d.errors import DataError, explain
+
 
 def shown_name(path: Path) -> str:
     r"""The last part of a path for messages, safe to print on a terminal.
@@ -31,6 +33,23 @@ def is_regular(path: Path) -> bool:
         return stat.S_ISREG(path.stat().st_mode)
     except OSError:
         return False
+
+
+def check_ending(path: Path, *endings: str) -> None:
+    """Refuses to write a file whose name does not tell what it will hold.
+
+    Raises:
+        DataError: The name has none of the endings.
+    """
+    if not path.name.endswith(endings):
+        raise DataError(
+            explain(
+                expected=f"a file name ending in {' or '.join(endings)}",
+                got=path.suffix or "no ending",
+                where=shown_name(path),
+                remedy="Change the name.",
+            )
+        )
 
 
 def is_utf8(path: Path) -> bool:

@@ -7,8 +7,8 @@ import os
 from io import BytesIO
 from pathlib import Path
 
-from vol3d.errors import DataError, explain
 from vol3d.volume.grid import orient
+from vol3d.volume.names import check_ending
 from vol3d.volume.volume import Volume
 
 _DESCRIP = b"vol3d research use only"
@@ -34,15 +34,7 @@ def write_nifti(volume: Volume, path: str | os.PathLike[str], *, axcodes: str = 
     import nibabel
 
     path = Path(path)
-    if not path.name.endswith((".nii", ".nii.gz")):
-        raise DataError(
-            explain(
-                expected="a file name ending in .nii or .nii.gz",
-                got=path.suffix or "no ending",
-                where=path.name,
-                remedy="Change the name.",
-            )
-        )
+    check_ending(path, ".nii", ".nii.gz")
     array, grid = orient(volume.voxels_zyx, volume.grid, axcodes)
     image = nibabel.Nifti1Image(array.transpose(2, 1, 0), None, dtype=array.dtype)
     image.header.set_xyzt_units("mm")

@@ -9,6 +9,7 @@ import numpy as np
 
 from vol3d.errors import DataError, explain
 from vol3d.volume.grid import orient
+from vol3d.volume.names import check_ending
 from vol3d.volume.volume import Volume
 
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0])
@@ -35,15 +36,7 @@ def write_nrrd(volume: Volume, path: str | os.PathLike[str], *, axcodes: str = "
     import SimpleITK
 
     path = Path(path)
-    if not path.name.endswith(".nrrd"):
-        raise DataError(
-            explain(
-                expected="a file name ending in .nrrd",
-                got=path.suffix or "no ending",
-                where=path.name,
-                remedy="Change the name.",
-            )
-        )
+    check_ending(path, ".nrrd")
     array, grid = orient(volume.voxels_zyx, volume.grid, axcodes)
     steps_lps = _RAS_TO_LPS @ grid.affine[:3, :3]
     spacing_xyz_mm = np.linalg.norm(steps_lps, axis=0)
