@@ -43,11 +43,12 @@ def monai_chain(path: Path, spacing_mm: float) -> Callable[[], Any]:
     return lambda: chain({"image": str(path)})
 
 
-def median_s(run: Callable[[], Any], repeats: int) -> float:
-    """Median wall time of a call; the first two calls are not counted."""
-    seconds = []
+def medians_s(repeats: int, *runs: Callable[[], Any]) -> list[float]:
+    """Median wall time of each call, made in turn; the first two rounds are not counted."""
+    seconds: list[list[float]] = [[] for _ in runs]
     for _ in range(repeats + 2):
-        started = time.perf_counter()
-        run()
-        seconds.append(time.perf_counter() - started)
-    return statistics.median(seconds[2:])
+        for run, times in zip(runs, seconds, strict=True):
+            started = time.perf_counter()
+            run()
+            times.append(time.perf_counter() - started)
+    return [statistics.median(times[2:]) for times in seconds]

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from bench_chains import median_s, monai_chain, synthetic_ct
+from bench_chains import medians_s, monai_chain, synthetic_ct
 from bench_resampling import resampling_quality
 from monai import __version__ as monai_version
 
@@ -49,9 +49,12 @@ def compare(folder: Path, volume: Volume, spec: PreprocessSpec, repeats: int) ->
     write_dicom_series(volume, folder / "dicom")
 
     def both(path: Path) -> dict[str, float]:
-        ours = median_s(lambda: prepare(read_volume(path), spec), repeats)
-        theirs = median_s(monai_chain(path, spacing_mm), repeats)
-        read = median_s(lambda: read_volume(path), repeats)
+        ours, theirs, read = medians_s(
+            repeats,
+            lambda: prepare(read_volume(path), spec),
+            monai_chain(path, spacing_mm),
+            lambda: read_volume(path),
+        )
         return {
             "vol3d_s": round(ours, 4),
             "monai_s": round(theirs, 4),
@@ -60,11 +63,11 @@ def compare(folder: Path, volume: Volume, spec: PreprocessSpec, repeats: int) ->
         }
 
     nifti = both(packed)
-    inflation = nifti["vol3d_read_s"] - median_s(lambda: read_volume(plain), repeats)
+    inflation = nifti["vol3d_read_s"] - medians_s(repeats, lambda: read_volume(plain))[0]
     nifti["inflation_share"] = round(inflation / nifti["vol3d_s"], 3)
     dicom = both(folder / "dicom")
     dicom["info_s"] = round(statistics.median(info_s(folder / "dicom") for _ in range(repeats)), 2)
-    body = median_s(lambda: body_mask(volume), repeats)
+    (body,) = medians_s(repeats, lambda: body_mask(volume))
     return {"nifti_gz": nifti, "dicom": dicom, "body_mask_s": round(body, 4)}
 
 
