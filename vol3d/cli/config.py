@@ -19,7 +19,7 @@ RECORDS = {
     "report": "vol3d.report:Report",
     "answer": "vol3d.report:Answer",
     "run": "vol3d.report:RunManifest",
-    "case": "vol3d.measure.facts:CaseFacts",
+    "case": "vol3d.measure.embedded_facts:EmbeddedFacts",
 }
 """The published records whose schema can be printed."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from vol3d.data.seeds import BENCH_SEEDS_START
 from vol3d.errors import ConfigError, explain
 from vol3d.measure.case import measure_case
-from vol3d.measure.facts import LESION_ORGANS, CaseFacts
+from vol3d.measure.embedded_facts import LESION_ORGANS, EmbeddedFacts
 from vol3d.phantom import ORGAN_NAMES, Phantom, PhantomConfig, make_phantom
 from vol3d.report.sentences import findings_text, findings_vocabulary
 from vol3d.vqa import QUESTION_KINDS, Question, grammar_texts, questions_for
@@ -23,7 +23,7 @@ class PhantomCase:
     """A phantom with its measured facts, questions and findings text."""
 
     phantom: Phantom
-    facts: CaseFacts
+    facts: EmbeddedFacts
     questions: tuple[Question, ...]
     findings: str
 

@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 
 from vol3d.data.patch_targets import patch_class_fractions, presence
 from vol3d.data.phantom_cases import make_case
-from vol3d.measure.facts import CaseFacts
+from vol3d.measure.embedded_facts import EmbeddedFacts
 from vol3d.phantom.labels import LESION_ORGANS, ORGAN_NAMES, Organ
 from vol3d.preprocess.pipeline import prepare_labels
 from vol3d.preprocess.prepared import PreparedVolume
@@ -55,7 +55,7 @@ class PhantomSample:
 
     prepared: PreparedVolume
     patch_targets: torch.Tensor
-    facts: CaseFacts
+    facts: EmbeddedFacts
     seed: int
     visit: int = 0
 
@@ -153,7 +153,7 @@ def load_sample(path: Path) -> PhantomSample:
     return PhantomSample(
         prepared=prepared,
         patch_targets=tensors["patch_targets"].float() / 255,
-        facts=CaseFacts.model_validate_json(metadata["facts"]),
+        facts=EmbeddedFacts.model_validate_json(metadata["facts"]),
         seed=header["seed"],
     )
 

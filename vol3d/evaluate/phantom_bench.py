@@ -10,7 +10,7 @@ from typing import Any
 from vol3d.data.phantom_cases import BenchItem, make_case
 from vol3d.evaluate.statistics import Interval, clustered_interval
 from vol3d.infer.engine import Engine
-from vol3d.measure.facts import CaseFacts
+from vol3d.measure.embedded_facts import EmbeddedFacts
 from vol3d.preprocess.pipeline import blank_like, prepare
 from vol3d.vqa import Question
 
@@ -116,7 +116,7 @@ def summarise(answers: Sequence[BenchAnswer]) -> dict[str, Any]:
     }
 
 
-def _largest_mm(facts: CaseFacts, question: Question) -> float | None:
+def _largest_mm(facts: EmbeddedFacts, question: Question) -> float | None:
     lesions = facts.lesions_of(question.slots["organ"]) if "organ" in question.slots else ()
     return max((lesion.longest_axial_diameter_mm for lesion in lesions), default=None)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vol3d.errors import CheckpointError, ConfigError, explain
-from vol3d.measure.facts import LESION_ORGANS
+from vol3d.measure.embedded_facts import LESION_ORGANS
 from vol3d.vqa.questions import QUESTION_KINDS, parse_question
 
 PHANTOM_GRAMMAR = "phantom-v1"

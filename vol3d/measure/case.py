@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from vol3d.errors import DataError, explain
 from vol3d.measure.body import body_mask
-from vol3d.measure.facts import (
+from vol3d.measure.embedded_facts import (
     LESION_ORGANS,
-    CaseFacts,
+    EmbeddedFacts,
     LesionFacts,
     MaskSource,
     OrganFacts,
@@ -33,7 +33,7 @@ def measure_case(
     organ_names: Mapping[int, str],
     lesion_organs: Iterable[str] = LESION_ORGANS,
     mask_source: MaskSource = "annotator",
-) -> CaseFacts:
+) -> EmbeddedFacts:
     """The facts of a case, measured from its masks.
 
     Args:
@@ -64,7 +64,7 @@ def measure_case(
     lesions = tuple(
         table.lesion(int(lesion), organ_names, organs, midline) for lesion in table.lesion_ids
     )
-    return CaseFacts(
+    return EmbeddedFacts(
         modality=volume.modality,
         unit=volume.unit,
         is_contrast_given=volume.acquisition.is_contrast_given,

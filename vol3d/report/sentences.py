@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 
 from vol3d.errors import DataError, explain
-from vol3d.measure.facts import (
+from vol3d.measure.embedded_facts import (
     LESION_ORGANS,
     Attenuation,
-    CaseFacts,
+    EmbeddedFacts,
     is_spleen_enlarged,
     missing_kidney,
 )
@@ -38,7 +38,7 @@ class OrganFinding:
     attenuation: Attenuation | None = None
 
 
-def findings_of(facts: CaseFacts) -> tuple[OrganFinding, ...]:
+def findings_of(facts: EmbeddedFacts) -> tuple[OrganFinding, ...]:
     """The findings in report order: liver, spleen, pancreas, left kidney, right kidney.
 
     An organ that the masks do not cover, or whose absence cannot be told from a short scan, has no
@@ -47,7 +47,7 @@ def findings_of(facts: CaseFacts) -> tuple[OrganFinding, ...]:
     return tuple(f for organ in LESION_ORGANS if (f := _finding(facts, organ)) is not None)
 
 
-def _finding(facts: CaseFacts, organ: str) -> OrganFinding | None:
+def _finding(facts: EmbeddedFacts, organ: str) -> OrganFinding | None:
     known = facts.organs.get(organ)
     if known is None:
         return None
@@ -70,7 +70,7 @@ def _finding(facts: CaseFacts, organ: str) -> OrganFinding | None:
     )
 
 
-def findings_text(facts: CaseFacts) -> str:
+def findings_text(facts: EmbeddedFacts) -> str:
     """The findings as one line of short sentences, always in the same order.
 
     For example ``Liver: 2 lesions, largest 35 mm, hypoattenuating. Spleen: enlarged, no lesion.``

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from vol3d.measure.facts import (
+from vol3d.measure.embedded_facts import (
     LESION_ORGANS,
-    CaseFacts,
+    EmbeddedFacts,
     is_spleen_enlarged,
     largest_lesion,
     missing_kidney,
@@ -57,7 +57,7 @@ class QuestionKind:
 
     wordings: tuple[str, str, str]
     choices: tuple[str, ...]
-    answer: Callable[[CaseFacts, Mapping[str, str]], str | None]
+    answer: Callable[[EmbeddedFacts, Mapping[str, str]], str | None]
 
     @property
     def has_organ(self) -> bool:
@@ -69,12 +69,12 @@ def _yes_no(value: bool | None) -> str | None:
     return None if value is None else YES_NO[0] if value else YES_NO[1]
 
 
-def _all_annotated(facts: CaseFacts) -> bool:
+def _all_annotated(facts: EmbeddedFacts) -> bool:
     present = [o for o in LESION_ORGANS if o in facts.organs and facts.organs[o].is_present]
     return bool(present) and all(o in facts.annotated_lesion_organs for o in present)
 
 
-def _lesion_presence(facts: CaseFacts, slots: Mapping[str, str]) -> str | None:
+def _lesion_presence(facts: EmbeddedFacts, slots: Mapping[str, str]) -> str | None:
     organ = facts.organs.get(slots["organ"])
     if organ is None or not organ.is_present:
         return None
@@ -83,7 +83,9 @@ def _lesion_presence(facts: CaseFacts, slots: Mapping[str, str]) -> str | None:
     return _yes_no(bool(facts.lesions_of(organ.name)))
 
 
-def _of_largest(facts: CaseFacts, value: Callable[[CaseFacts, int], str | None]) -> str | None:
+def _of_largest(
+    facts: EmbeddedFacts, value: Callable[[EmbeddedFacts, int], str | None]
+) -> str | None:
     """The value of the largest lesion if every lesion of nearly its size agrees."""
     largest = largest_lesion(facts)
     if largest is None or not _all_annotated(facts):
@@ -94,23 +96,23 @@ def _of_largest(facts: CaseFacts, value: Callable[[CaseFacts, int], str | None])
     return answers.pop() if len(answers) == 1 else None
 
 
-def _lesion_organ(facts: CaseFacts, slots: Mapping[str, str]) -> str | None:
+def _lesion_organ(facts: EmbeddedFacts, slots: Mapping[str, str]) -> str | None:
     answer = _of_largest(facts, lambda f, i: f.lesions[i].organ)
     return answer if answer in LESION_ORGANS else None
 
 
-def _lesion_attenuation(facts: CaseFacts, slots: Mapping[str, str]) -> str | None:
+def _lesion_attenuation(facts: EmbeddedFacts, slots: Mapping[str, str]) -> str | None:
     return _of_largest(facts, lambda f, i: f.lesions[i].attenuation)
 
 
-def _kidney_lesion_side(facts: CaseFacts, slots: Mapping[str, str]) -> str | None:
+def _kidney_lesion_side(facts: EmbeddedFacts, slots: Mapping[str, str]) -> str | None:
     if not {"left kidney", "right kidney"} <= set(facts.annotated_lesion_organs):
         return None
     sides = {s for s in ("left", "right") if facts.lesions_of(f"{s} kidney")}
     return sides.pop() if len(sides) == 1 else None
 
 
-def _lesion_size(facts: CaseFacts, slots: Mapping[str, str]) -> str | None:
+def _lesion_size(facts: EmbeddedFacts, slots: Mapping[str, str]) -> str | None:
     largest = largest_lesion(facts)
     if largest is None or not _all_annotated(facts):
         return None
@@ -120,16 +122,16 @@ def _lesion_size(facts: CaseFacts, slots: Mapping[str, str]) -> str | None:
     return SIZE_CHOICES[sum(size > bound for bound in SIZE_BOUNDS_MM)]
 
 
-def _lesion_count(facts: CaseFacts, slots: Mapping[str, str]) -> str | None:
+def _lesion_count(facts: EmbeddedFacts, slots: Mapping[str, str]) -> str | None:
     count = len(facts.lesions)
     return str(count) if count <= _MAX_COUNT and _all_annotated(facts) else None
 
 
-def _missing_kidney(facts: CaseFacts, slots: Mapping[str, str]) -> str | None:
+def _missing_kidney(facts: EmbeddedFacts, slots: Mapping[str, str]) -> str | None:
     return missing_kidney(facts)
 
 
-def _spleen_enlarged(facts: CaseFacts, slots: Mapping[str, str]) -> str | None:
+def _spleen_enlarged(facts: EmbeddedFacts, slots: Mapping[str, str]) -> str | None:
     return _yes_no(is_spleen_enlarged(facts))
 
 
@@ -210,7 +212,7 @@ QUESTION_KINDS: dict[str, QuestionKind] = {
 """The whole grammar: question types by name."""
 
 
-def questions_for(facts: CaseFacts, rng: random.Random) -> list[Question]:
+def questions_for(facts: EmbeddedFacts, rng: random.Random) -> list[Question]:
     """One question of every type that the facts can answer, worded at random.
 
     The organ of ``lesion_presence`` is chosen so that, over cases with 0 to 3 lesions each equally
@@ -233,7 +235,7 @@ def questions_for(facts: CaseFacts, rng: random.Random) -> list[Question]:
     return questions
 
 
-def _presence_organ(facts: CaseFacts, rng: random.Random) -> str | None:
+def _presence_organ(facts: EmbeddedFacts, rng: random.Random) -> str | None:
     """An organ to ask about; of the three cases in four with lesions, two get the answer yes."""
     answers = {organ: _lesion_presence(facts, {"organ": organ}) for organ in LESION_ORGANS}
     wanted = "yes" if rng.random() < 2 / 3 else "no"
@@ -272,7 +274,7 @@ def parse_question(text: str) -> ParsedQuestion | None:
     return _GRAMMAR.get(_normalise(text))
 
 
-def answer_question(parsed: ParsedQuestion, facts: CaseFacts) -> str | None:
+def answer_question(parsed: ParsedQuestion, facts: EmbeddedFacts) -> str | None:
     """The true answer, or ``None`` where the facts do not settle it."""
     return QUESTION_KINDS[parsed.kind].answer(facts, parsed.slots)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from vol3d.measure.facts import (
-    CaseFacts,
+from vol3d.measure.embedded_facts import (
+    EmbeddedFacts,
     LesionFacts,
     OrganFacts,
     is_spleen_enlarged,
@@ -40,8 +40,8 @@ def lesion(number: int, diameter: float) -> LesionFacts:
     )
 
 
-def case(*organs: OrganFacts, lesions: tuple[LesionFacts, ...] = ()) -> CaseFacts:
-    return CaseFacts(
+def case(*organs: OrganFacts, lesions: tuple[LesionFacts, ...] = ()) -> EmbeddedFacts:
+    return EmbeddedFacts(
         modality="CT",
         unit="HU",
         is_contrast_given=True,
@@ -116,6 +116,6 @@ def test_side_comes_from_the_name_or_from_the_place(
 
 def test_facts_survive_json_and_cannot_be_changed() -> None:
     facts = case(organ("liver"), lesions=(lesion(1, 10.0),))
-    assert CaseFacts.model_validate_json(facts.model_dump_json()) == facts
+    assert EmbeddedFacts.model_validate_json(facts.model_dump_json()) == facts
     with pytest.raises(ValidationError):
         facts.unit = "arbitrary"  # type: ignore[misc]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from vol3d.errors import DataError
 from vol3d.measure.case import longest_axial_diameter_mm, measure_case
-from vol3d.measure.facts import CaseFacts
+from vol3d.measure.embedded_facts import EmbeddedFacts
 from vol3d.volume import Grid, Volume
 
 NAMES = {2: "liver", 5: "left kidney", 6: "right kidney"}
@@ -34,7 +34,7 @@ def block() -> tuple[U8, U8, npt.NDArray[np.int16]]:
 
 def measured(
     organs: U8, lesions: U8, voxels: npt.NDArray[np.int16], *, modality: str = "CT"
-) -> CaseFacts:
+) -> EmbeddedFacts:
     volume = Volume.from_array(
         voxels,
         grid((8, 8, 8), (2.0, 3.0, 5.0)),

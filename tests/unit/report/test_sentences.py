@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vol3d.errors import DataError
-from vol3d.measure.facts import LESION_ORGANS, Attenuation, CaseFacts, LesionFacts, OrganFacts
+from vol3d.measure.embedded_facts import (
+    LESION_ORGANS,
+    Attenuation,
+    EmbeddedFacts,
+    LesionFacts,
+    OrganFacts,
+)
 from vol3d.report.sentences import (
     OrganFinding,
     findings_of,
@@ -26,8 +32,8 @@ def facts(
     spleen_cm3: float = 200.0,
     annotated: tuple[str, ...] = LESION_ORGANS,
     organs: tuple[str, ...] = LESION_ORGANS,
-) -> CaseFacts:
-    return CaseFacts(
+) -> EmbeddedFacts:
+    return EmbeddedFacts(
         modality="CT",
         unit="HU",
         is_contrast_given=None,

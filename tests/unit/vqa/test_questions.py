@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vol3d.measure.facts import LESION_ORGANS, CaseFacts, LesionFacts, OrganFacts
+from vol3d.measure.embedded_facts import LESION_ORGANS, EmbeddedFacts, LesionFacts, OrganFacts
 from vol3d.vqa import (
     QUESTION_KINDS,
     ParsedQuestion,
@@ -27,7 +27,7 @@ def facts(
     missing: str | None = None,
     spleen_cm3: float = 200.0,
     annotated: tuple[str, ...] = LESION_ORGANS,
-) -> CaseFacts:
+) -> EmbeddedFacts:
     """A whole abdomen with the given lesions, one missing organ and a spleen size."""
     organs = {
         name: OrganFacts(
@@ -53,7 +53,7 @@ def facts(
         )
         for number, (organ, size, kind) in enumerate(spots)
     )
-    return CaseFacts(
+    return EmbeddedFacts(
         modality="CT",
         unit="HU",
         is_contrast_given=True,
@@ -64,7 +64,7 @@ def facts(
     )
 
 
-def ask(text: str, case: CaseFacts) -> str | None:
+def ask(text: str, case: EmbeddedFacts) -> str | None:
     parsed = parse_question(text)
     assert parsed is not None
     return answer_question(parsed, case)
@@ -220,7 +220,9 @@ def test_free_text_never_parses_unless_it_is_a_question_of_the_grammar(text: str
 
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("case", [ONE, TWO, NONE, facts(missing="left kidney")])
-def test_asked_questions_carry_the_answer_of_their_parsed_text(case: CaseFacts, seed: int) -> None:
+def test_asked_questions_carry_the_answer_of_their_parsed_text(
+    case: EmbeddedFacts, seed: int
+) -> None:
     for question in questions_for(case, random.Random(seed)):
         parsed = parse_question(question.text)
         assert parsed is not None
