@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from vol3d.errors import DataError, explain
 from vol3d.measure.body import body_mask
+from vol3d.measure.diameters import axial_diameters
 from vol3d.measure.embedded_facts import (
     LESION_ORGANS,
     EmbeddedFacts,
@@ -20,7 +21,7 @@ from vol3d.measure.embedded_facts import (
     lesion_attenuation,
     organ_side,
 )
-from vol3d.volume import Grid, Volume
+from vol3d.volume import Volume
 
 LabelArray = npt.NDArray[np.integer]
 
@@ -149,7 +150,7 @@ class _VoxelTable:
                 else lesion_attenuation(mean, organ_mean)
             ),
             volume_cm3=len(zyx) * self.volume.grid.voxel_volume_mm3 / 1000.0,
-            longest_axial_diameter_mm=longest_axial_diameter_mm(zyx, self.volume.grid),
+            longest_axial_diameter_mm=axial_diameters(zyx, self.volume.grid).longest_mm,
             mean_intensity=mean,
             centroid_ras_mm=centroid,
         )
@@ -168,44 +169,3 @@ def _midline_mm(volume: Volume) -> float | None:
         for n, other in zip(body.shape, ((1, 2), (0, 2), (0, 1)), strict=True)
     ]
     return float(volume.grid.index_to_world_mm(centre)[0])
-
-
-_PIXEL_EDGES = np.array([(0.5, 0.0), (-0.5, 0.0), (0.0, 0.5), (0.0, -0.5)])
-
-
-def longest_axial_diameter_mm(voxels_zyx: npt.NDArray[np.integer], grid: Grid) -> float:
-    """Largest distance between two outline points of one axial slice (maximum Feret diameter).
-
-    Args:
-        voxels_zyx: (N, 3) indices of the lesion's voxels.
-        grid: Grid of the mask; anisotropic and sheared slices are measured in true mm.
-
-    Source:
-        Maximum Feret diameter of each slice's outline, which runs through the middles of the
-        pixels' outer edges, so that a row of n pixels is n pixels long.
-    """
-    from scipy.spatial import ConvexHull
-    from scipy.spatial.distance import pdist
-
-    step_y, step_x = grid.affine[:3, 1], grid.affine[:3, 0]
-    longest = 0.0
-    for z in np.unique(voxels_zyx[:, 0]):
-        yx = voxels_zyx[voxels_zyx[:, 0] == z, 1:]
-        extent = yx.max(axis=0) - yx.min(axis=0) + 1
-        if np.linalg.norm(extent[0] * step_y) + np.linalg.norm(extent[1] * step_x) <= longest:
-            continue
-        outline = np.concatenate([_row_ends(yx), _row_ends(yx[:, ::-1])[:, ::-1]])
-        points = (outline[:, None, :] + _PIXEL_EDGES[None]).reshape(-1, 2)
-        corners = points[ConvexHull(points).vertices]
-        world = corners[:, :1] * step_y + corners[:, 1:] * step_x
-        longest = max(longest, float(pdist(world).max()))
-    return longest
-
-
-def _row_ends(yx: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
-    """First and last pixel of every row: all that can lie on the hull along that axis."""
-    order = np.lexsort((yx[:, 1], yx[:, 0]))
-    rows = yx[order]
-    first = np.flatnonzero(np.diff(rows[:, 0], prepend=rows[0, 0] - 1))
-    last = np.append(first[1:], len(rows)) - 1
-    return np.concatenate([rows[first], rows[last]])

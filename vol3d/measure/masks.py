@@ -31,25 +31,49 @@ from vol3d.volume import (
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Masks:
-    """Labels on a scan's grid and what they mean.
+class MaskLayer:
+    """Labels on a scan's grid, no two of which share a voxel.
 
     Args:
         labels_zyx: 0 (background) or a label per voxel.
         names: Organ by label, of the labels that are present and known.
-        scheme: Key of the label scheme that gave the names; ``None`` if none is known.
-        notes: What was found in the files and what was done about it.
+        declared: Organ by label, of all labels that the mask could have shown.
     """
 
     labels_zyx: LabelArray
     names: Mapping[int, str]
+    declared: Mapping[int, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Masks:
+    """What a mask file or folder holds, on a scan's grid, and what its labels mean.
+
+    Args:
+        layers: A file's labels are one layer; a folder may have others for parts and lesions.
+        scheme: Key of the label scheme that gave the names; ``None`` if none is known.
+        notes: What was found in the files and what was done about it.
+    """
+
+    layers: tuple[MaskLayer, ...]
     scheme: str | None
     notes: tuple[GateNote, ...] = ()
 
     @property
+    def labels_zyx(self) -> LabelArray:
+        """Labels of the first layer."""
+        return self.layers[0].labels_zyx
+
+    @property
+    def names(self) -> dict[int, str]:
+        """Names of all layers by label, of the labels that are present and known."""
+        return {label: name for layer in self.layers for label, name in layer.names.items()}
+
+    @property
     def voxels(self) -> dict[int, int]:
         """Number of voxels of every label that is present, by label."""
-        return count_voxels(self.labels_zyx)
+        counts = {n: c for layer in self.layers for n, c in count_voxels(layer.labels_zyx).items()}
+        return dict(sorted(counts.items()))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -178,22 +202,22 @@ def read_masks(path: str | os.PathLike[str], grid: Grid, *, scheme: str | None =
     declared = _scheme_of(scheme)
     if path.is_dir():
         files = read_organ_files(path, grid, declared)
-        return Masks(
-            labels_zyx=files.labels_zyx, names=files.names, scheme=scheme, notes=files.notes
+        layers = tuple(
+            MaskLayer(labels_zyx=each.labels_zyx, names=each.names, declared=each.declared)
+            for each in files.layers
         )
+        return Masks(layers=layers, scheme=scheme, notes=files.notes)
     found = read_label_map(path, grid)
     told = read_declared_labels(path.with_name("labels.json"), declared)
     present = set(count_voxels(found.labels_zyx))
     if any(note.code == "channels_as_labels" for note in found.notes):
-        notes = [*found.notes, *_channels_unnamed(told)]
-        return Masks(labels_zyx=found.labels_zyx, names={}, scheme=None, notes=tuple(notes))
+        layer = MaskLayer(labels_zyx=found.labels_zyx, names={}, declared={})
+        notes = (*found.notes, *_channels_unnamed(told))
+        return Masks(layers=(layer,), scheme=None, notes=notes)
     names = {label: told.names[label] for label in sorted(present & told.names.keys())}
-    return Masks(
-        labels_zyx=found.labels_zyx,
-        names=names,
-        scheme=told.scheme,
-        notes=(*found.notes, *told.notes, *label_notes(present, told)),
-    )
+    layer = MaskLayer(labels_zyx=found.labels_zyx, names=names, declared=told.names)
+    notes = (*found.notes, *told.notes, *label_notes(present, told))
+    return Masks(layers=(layer,), scheme=told.scheme, notes=notes)
 
 
 def _scheme_of(key: str | None) -> LabelScheme | None:
