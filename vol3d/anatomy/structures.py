@@ -24,6 +24,8 @@ Side = Literal["left", "right"]
 
 _HERE = Path(__file__).resolve().parent
 _SIDES: tuple[Side, Side] = ("left", "right")
+SNOMED_SIDES: Mapping[Side, str] = {"left": "7771000", "right": "24028007"}
+"""SNOMED CT modifiers of side."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +41,8 @@ class Structure:
         group: Key of the organ without side (``kidney``), the key itself if unpaired.
         parent: Organ of which this is a part.
         region: ``head``, ``neck``, ``chest``, ``abdomen``, ``pelvis`` or ``extremity``.
-        snomed_ct: SNOMED CT concept id; ``None`` where none was found.
+        snomed_ct: SNOMED CT concept id, of a paired organ without its side; ``None`` where none
+            is known. The side is a modifier, see ``SNOMED_SIDES``.
         aliases: Names in other schemes.
     """
 
@@ -116,7 +119,7 @@ def _structure(row: Mapping[str, object], side: Side | None) -> Structure:
     group = str(row["key"])
     zh = {"left": "左", "right": "右"}
     codes = row.get("snomed_ct")
-    code = codes.get(side or "none") if isinstance(codes, dict) else codes
+    code = codes.get(side) if isinstance(codes, dict) else codes
     kind: StructureKind = row["kind"]  # type: ignore[assignment]
     aliases = row.get("aliases", [])
     if not isinstance(aliases, list):

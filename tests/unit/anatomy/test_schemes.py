@@ -17,6 +17,7 @@ COUNTS = {
     "totalsegmentator_mr": 50,
     "abdomenatlas_1.1": 25,
     "vol3d_phantom": 14,
+    "vol3d_v1": 62,
 }
 
 
