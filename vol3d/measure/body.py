@@ -68,6 +68,21 @@ def body_mask(volume: Volume) -> BoolArray:
     return _upsample(body, strides, shape)
 
 
+def midline_x_mm(volume: Volume) -> float | None:
+    """World x of the body's centre of mass; ``None`` where no body is found.
+
+    The middle of the field of view is no midline: patients and fields of view lie off-centre.
+    """
+    body = body_mask(volume)
+    if not body.any():
+        return None
+    centre = [
+        float(np.average(np.arange(n), weights=np.count_nonzero(body, axis=other)))
+        for n, other in zip(body.shape, ((1, 2), (0, 2), (0, 1)), strict=True)
+    ]
+    return float(volume.grid.index_to_world_mm(centre)[0])
+
+
 def _coarse_strides(volume: Volume) -> tuple[int, int, int]:
     z, y, x = (max(1, round(COARSE_MM / mm)) for mm in volume.grid.spacing_zyx_mm)
     return z, y, x

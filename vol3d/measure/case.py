@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vol3d.errors import DataError, explain
-from vol3d.measure.body import body_mask
+from vol3d.measure.body import midline_x_mm
 from vol3d.measure.diameters import axial_diameters
 from vol3d.measure.embedded_facts import (
     LESION_ORGANS,
@@ -61,7 +61,7 @@ def measure_case(
     table = _VoxelTable(volume, organs_zyx, lesions_zyx, max(organ_names, default=0))
     organs = {name: table.organ(label, name) for label, name in organ_names.items()}
     is_placed = all(is_side_named(name) for name in organ_names.values())
-    midline = None if is_placed or not table.lesion_ids.size else _midline_mm(volume)
+    midline = None if is_placed or not table.lesion_ids.size else midline_x_mm(volume)
     lesions = tuple(
         table.lesion(int(lesion), organ_names, organs, midline) for lesion in table.lesion_ids
     )
@@ -154,18 +154,3 @@ class _VoxelTable:
             mean_intensity=mean,
             centroid_ras_mm=centroid,
         )
-
-
-def _midline_mm(volume: Volume) -> float | None:
-    """World x of the body's centre of mass; ``None`` where no body is found.
-
-    The middle of the field of view is no midline: patients and fields of view lie off-centre.
-    """
-    body = body_mask(volume)
-    if not body.any():
-        return None
-    centre = [
-        float(np.average(np.arange(n), weights=np.count_nonzero(body, axis=other)))
-        for n, other in zip(body.shape, ((1, 2), (0, 2), (0, 1)), strict=True)
-    ]
-    return float(volume.grid.index_to_world_mm(centre)[0])

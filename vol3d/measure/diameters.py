@@ -13,6 +13,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.integer]
 
 _PIXEL_EDGES_YX = np.array([(0.5, 0.0), (-0.5, 0.0), (0.0, 0.5), (0.0, -0.5)])
+_SAME_MM = 1e-6
 _VOXEL_FACES_ZYX = np.concatenate([0.5 * np.eye(3), -0.5 * np.eye(3)])
 
 
@@ -40,8 +41,8 @@ def axial_diameters(voxels_zyx: IntArray, grid: Grid) -> AxialDiameters:
 
     Source:
         Maximum Feret diameter of each slice's outline, which runs through the middles of the
-        pixels' outer edges, so that a row of n pixels is n pixels long. Of equally long ones the
-        lowest slice counts.
+        pixels' outer edges, so that a row of n pixels is n pixels long. Of slices with equally
+        long ones the middle one counts.
     """
     from scipy.spatial.distance import pdist, squareform
 
@@ -49,27 +50,26 @@ def axial_diameters(voxels_zyx: IntArray, grid: Grid) -> AxialDiameters:
     order = np.argsort(voxels_zyx[:, 0], kind="stable")
     ordered = voxels_zyx[order]
     slices, starts = np.unique(ordered[:, 0], return_index=True)
-    best: tuple[float, FloatArray, int, int, int] | None = None
+    longest, ties = 0.0, list[tuple[int, FloatArray]]()
     for z, yx in zip(slices, np.split(ordered[:, 1:], starts[1:]), strict=True):
         extent = yx.max(axis=0) - yx.min(axis=0) + 1
         reach = np.linalg.norm(extent[0] * step_y) + np.linalg.norm(extent[1] * step_x)
-        if best is not None and reach <= best[0]:
+        if reach < longest - _SAME_MM:
             continue
         corners = outline_corners_yx(yx)
         world = corners[:, :1] * step_y + corners[:, 1:] * step_x
-        apart = pdist(world)
-        longest = float(apart.max())
-        if best is None or longest > best[0]:
-            first, second = np.unravel_index(squareform(apart).argmax(), (len(world),) * 2)
-            best = (longest, world, int(first), int(second), int(z))
-    assert best is not None  # N is at least 1
-    longest, world, first, second, z = best
-    across = _across(world[second] - world[first], np.cross(step_y, step_x))
-    along = world @ across
+        here = float(pdist(world).max())
+        if here > longest + _SAME_MM:
+            longest, ties = here, []
+        if here >= longest - _SAME_MM:
+            ties.append((int(z), world))
+    index, world = ties[(len(ties) - 1) // 2]
+    first, second = np.unravel_index(squareform(pdist(world)).argmax(), (len(world),) * 2)
+    along = world @ _across(world[second] - world[first], np.cross(step_y, step_x))
     return AxialDiameters(
         longest_mm=longest,
         perpendicular_mm=float(along.max() - along.min()),
-        slice_index=z,
+        slice_index=index,
     )
 
 

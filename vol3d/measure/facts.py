@@ -22,6 +22,7 @@ OrganStatus = Literal["whole", "truncated", "absent", "not_seen"]
 TStage = Literal["T1", "T2", "T3", "T4"]
 Resectability = Literal["resectable", "borderline resectable", "unresectable"]
 SpleenGrade = Literal["normal", "mild", "moderate", "severe"]
+SteatosisGrade = Literal[0, 1, 2, 3]
 Clustering = Literal["highly clustered", "somewhat clustered", "widely distributed"]
 KidneyBurden = Literal["left", "right", "symmetric"]
 PointRAS = tuple[float, float, float]
@@ -145,7 +146,7 @@ class DerivedFacts(_Frozen):
     is_enlarged: dict[str, bool] = {}
     spleen_grade: SpleenGrade | None = None
     is_fatty_liver: bool | None = None
-    steatosis_grade: Literal[0, 1, 2, 3] | None = None
+    steatosis_grade: SteatosisGrade | None = None
     is_fatty_pancreas: bool | None = None
     is_portal_hypertension: bool | None = None
     is_outlier: dict[str, bool] = Field(
