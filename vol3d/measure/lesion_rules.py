@@ -49,7 +49,8 @@ def lesion_counts(facts: CaseFacts) -> dict[str, dict[str, int]]:
         }
         if is_fully_annotated(facts, organ):
             own[ANY] = len(facts.lesions_of(organ))
-        counts[organ] = own
+        if own:
+            counts[organ] = own
     return counts
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from vol3d.anatomy import group_members
 from vol3d.measure.facts import CaseFacts, LesionFacts
 
 ANY_TYPE = "lesion"
@@ -36,7 +37,7 @@ def was_looked_for(facts: CaseFacts, organ: str, lesion_type: str) -> bool:
         organ: Without side, such as ``kidney``.
         lesion_type: Key of the type; ``lesion`` asks about a mask of lesions of any type.
     """
-    looked_for = facts.annotated.get(organ, ())
+    looked_for = _looked_for(facts, organ)
     if lesion_type in looked_for:
         return True
     return ANY_TYPE in looked_for and not facts.lesions_of(organ)
@@ -44,10 +45,19 @@ def was_looked_for(facts: CaseFacts, organ: str, lesion_type: str) -> bool:
 
 def is_fully_annotated(facts: CaseFacts, organ: str) -> bool:
     """Whether all lesions of an organ were looked for: as such, or every standard type of it."""
-    looked_for = set(facts.annotated.get(organ, ()))
+    looked_for = _looked_for(facts, organ)
     if ANY_TYPE in looked_for:
         return True
     return any(types <= looked_for for types in _COMPLETE_TYPES.get(organ, ()))
+
+
+def _looked_for(facts: CaseFacts, organ: str) -> frozenset[str]:
+    """Types with a mask; none where the scan is known not to show the organ."""
+    known = [key for key in group_members(organ) if key in facts.organs]
+    is_out = bool(known) and not any(facts.organs[key].is_measured for key in known)
+    if is_out and not facts.lesions_of(organ):
+        return frozenset()
+    return frozenset(facts.annotated.get(organ, ()))
 
 
 def lesion_presence(facts: CaseFacts, organ: str, lesion_type: str | None = None) -> bool | None:
