@@ -164,6 +164,14 @@ def test_no_rule_reads_intensities_of_mr() -> None:
     assert all("MR" in (reason(found, rule) or "") for rule in RULES)
 
 
+def test_no_rule_reads_mr_even_if_it_claims_hu() -> None:
+    case = make_case(ABDOMEN, phase="unenhanced")
+    scan = case.scan.model_copy(update={"modality": "MR"})
+    found = derive(case.model_copy(update={"scan": scan}))
+    assert [getattr(found, rule) for rule in RULES] == [None, None, None]
+    assert found.liver_spleen_ratio is None
+
+
 def test_no_rule_reads_ct_that_is_not_in_hu() -> None:
     case = make_case(ABDOMEN, phase="unenhanced")
     scan = case.scan.model_copy(update={"unit": "arbitrary"})
