@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from vol3d.anatomy import find_structure
 from vol3d.measure.phase import estimate_phase, phase_of
 
 
@@ -124,3 +127,14 @@ def test_header_with_contrast_and_dark_blood_contradict_each_other() -> None:
 
 def test_silent_header_leaves_the_phase_to_the_estimate() -> None:
     assert phase_of(UNENHANCED).source == "estimated"
+
+
+@pytest.mark.parametrize(("case", "phase"), [("ct_abdomen", "unenhanced"), ("ct_dicom_j2k", None)])
+def test_phase_of_real_scans(facts: dict[str, Any], case: str, phase: str | None) -> None:
+    """The first is known to be native; the second lies between arterial and venous."""
+    means_hu = {
+        found.key: label["mean"]
+        for name, label in facts[case]["labels"].items()
+        if (found := find_structure(name)) is not None and label["mean"] is not None
+    }
+    assert estimate_phase(means_hu).value == phase
