@@ -17,6 +17,7 @@ from vol3d.measure.facts import (
     OrganFacts,
     OrganStatus,
     Phase,
+    PhaseFacts,
     PointRAS,
     Profile,
     Provenance,
@@ -97,11 +98,15 @@ def measure_case_masks(
     for key, voxels in measurer.voxels_outside_organs.items():
         table.extra_voxels[key] = voxels
     organs = table.organs()
-    phase = phase_of(
-        declared=options.phase,
-        is_contrast_given=volume.acquisition.is_contrast_given,
-        means_hu=_means(organs) if volume.unit == "HU" else {},
-        is_ct=volume.modality == "CT" and volume.unit == "HU",
+    is_ct = volume.modality == "CT" and volume.unit == "HU"
+    phase = (
+        phase_of(
+            _means(organs),
+            declared=options.phase,
+            is_contrast_given=volume.acquisition.is_contrast_given,
+        )
+        if is_ct
+        else PhaseFacts()
     )
     facts = CaseFacts(
         case_id=options.case_id,

@@ -1,32 +1,24 @@
-"""What follows from organs and lesions: ratios, burdens, sizes, grades; one small function each.
+"""Derived facts of a case: ratios, burden, grades and stages, each by one rule.
 
-Every number that a rule compares with stands in ``vol3d/anatomy/thresholds.json`` with its source.
-A rule that may not speak (wrong phase, magnetic resonance, an organ that is cut off) gives
-``None``; rules on HU say why in ``DerivedFacts.gates``.
+Every number a rule compares with comes from the table of thresholds. A rule that the facts do not
+settle stays silent: its value is ``None``, and where attenuation, phase or a missing mask is the
+cause, a gate names it. Rules on attenuation read CT in HU only.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Mapping
+from typing import Literal
 
-from vol3d.anatomy import group_members, threshold
-from vol3d.measure.annotation import (
+from vol3d.anatomy import threshold
+from vol3d.measure import lesion_rules, staging
+from vol3d.measure.facts import CaseFacts, DerivedFacts, Gate, SpleenGrade
+from vol3d.measure.presence import (
     is_fully_annotated,
     largest_lesion,
     lesion_presence,
     was_looked_for,
 )
-from vol3d.measure.facts import (
-    CaseFacts,
-    Clustering,
-    DerivedFacts,
-    Gate,
-    KidneyBurden,
-    SpleenGrade,
-    SteatosisGrade,
-)
-from vol3d.measure.neighbours import part_names
-from vol3d.measure.staging import resectability, t_stage
 
 __all__ = [
     "derive",
@@ -37,250 +29,186 @@ __all__ = [
     "with_derived",
 ]
 
-SIZED_ORGANS = {
+_ENLARGED: Mapping[str, str] = {
     "liver": "liver.enlarged_cm3",
     "spleen": "spleen.enlarged_cm3",
     "pancreas": "pancreas.enlarged_cm3",
     "kidney_left": "kidney.enlarged_cm3",
     "kidney_right": "kidney.enlarged_cm3",
 }
-"""Organs with an upper limit of volume, and the threshold's id."""
-SEGMENTED_ORGANS = ("liver", "pancreas", "kidney")
+_CAUDATE_LOBE = "liver_segment_1"
+_RIGHT_LOBE = tuple(f"liver_segment_{number}" for number in (5, 6, 7, 8))
+_STEATOSIS_GRADES: tuple[Literal[1, 2, 3], ...] = (3, 2, 1)
+_UNENHANCED_RULES = ("is_fatty_liver", "steatosis_grade", "is_fatty_pancreas")
 
 
 def with_derived(facts: CaseFacts) -> CaseFacts:
-    """The record with everything that follows from it."""
+    """The same record with ``derived`` filled anew from its organs and lesions."""
     return facts.model_copy(update={"derived": derive(facts)})
 
 
 def derive(facts: CaseFacts) -> DerivedFacts:
-    """Everything that follows from organs and lesions of a case."""
-    ratio_gate = _hu_gate(facts, needs_kvp=False)
-    grade_gate = ratio_gate or _hu_gate(facts, needs_kvp=True)
-    gates = []
-    if ratio_gate:
-        rules = ("liver_spleen_ratio", "pancreas_spleen_ratio", "fatty_liver", "fatty_pancreas")
-        gates += [Gate(rule=rule, reason=ratio_gate) for rule in rules]
-    if grade_gate:
-        gates.append(Gate(rule="steatosis_grade", reason=grade_gate))
-    liver = None if ratio_gate else _ratio(facts, "liver")
-    pancreas = None if ratio_gate else _ratio(facts, "pancreas")
+    """What the rules make of a case; reads neither ``facts.derived`` nor any image."""
+    stage, operable = staging.t_stage(facts), staging.resectability(facts)
+    gates = _attenuation_gates(facts)
+    silent = {gate.rule for gate in gates}
+    gates += [each for each in (stage, operable) if isinstance(each, Gate)]
     return DerivedFacts(
-        liver_spleen_ratio=liver,
-        pancreas_spleen_ratio=pancreas,
-        total_kidney_volume_cm3=total_volume_cm3(facts, "kidney"),
-        burden_percent=_burdens(facts),
-        lesion_volume_cm3=_lesion_volumes(facts),
-        lesion_counts=_counts(facts),
-        counts_by_segment=_segment_counts(facts),
-        is_enlarged=_enlargements(facts),
+        liver_spleen_ratio=spleen_ratio(facts, "liver"),
+        pancreas_spleen_ratio=spleen_ratio(facts, "pancreas"),
+        total_kidney_volume_cm3=lesion_rules.total_kidney_volume_cm3(facts),
+        burden_percent=lesion_rules.burden_percent(facts),
+        lesion_volume_cm3=lesion_rules.lesion_volumes_cm3(facts),
+        lesion_counts=lesion_rules.lesion_counts(facts),
+        counts_by_segment=lesion_rules.counts_by_segment(facts),
+        is_enlarged=is_enlarged(facts),
         spleen_grade=spleen_grade(facts),
-        is_fatty_liver=None
-        if liver is None
-        else liver < threshold("fatty_liver.liver_spleen_ratio"),
-        steatosis_grade=None if grade_gate else steatosis_grade(facts, liver),
-        is_fatty_pancreas=None
-        if pancreas is None
-        else pancreas < threshold("fatty_pancreas.pancreas_spleen_ratio"),
+        is_fatty_liver=None if "is_fatty_liver" in silent else is_fatty_liver(facts),
+        steatosis_grade=None if "steatosis_grade" in silent else steatosis_grade(facts),
+        is_fatty_pancreas=None if "is_fatty_pancreas" in silent else is_fatty_pancreas(facts),
         is_portal_hypertension=is_portal_hypertension(facts),
-        is_outlier=_outliers(facts),
-        liver_clustering=liver_clustering(facts),
-        kidney_burden=kidney_burden(facts),
-        t_stage=t_stage(facts),
-        resectability=resectability(facts),
+        is_outlier=lesion_rules.is_outlier_by_organ(facts),
+        liver_clustering=lesion_rules.liver_clustering(facts),
+        kidney_burden=lesion_rules.kidney_burden(facts),
+        t_stage=None if isinstance(stage, Gate) else stage,
+        resectability=None if isinstance(operable, Gate) else operable,
         gates=tuple(gates),
     )
 
 
-def _hu_gate(facts: CaseFacts, *, needs_kvp: bool) -> str | None:
-    """Why rules on HU of unenhanced organs may not speak, or ``None`` if they may."""
-    scan = facts.scan
-    if scan.modality != "CT" or scan.unit != "HU":
-        return "The scan is no CT in Hounsfield units."
-    if scan.phase.value is None:
-        return "The contrast phase is not known; the rule holds for unenhanced scans."
-    if scan.phase.value != "unenhanced":
-        return f"The rule holds for unenhanced scans; the phase is {scan.phase.value}."
-    low, high = threshold("kvp.low"), threshold("kvp.high")
-    if needs_kvp and scan.kvp is not None and not low <= scan.kvp <= high:
-        return f"The thresholds hold for about 120 kVp; the scan was made with {scan.kvp:g} kVp."
-    return None
+def is_ct_in_hu(facts: CaseFacts) -> bool:
+    """Whether the intensities are attenuation."""
+    return facts.scan.modality == "CT" and facts.scan.unit == "HU"
 
 
-def _ratio(facts: CaseFacts, organ: str) -> float | None:
-    own, spleen = facts.organ(organ), facts.organ("spleen")
-    if own is None or spleen is None or own.mean_intensity is None:
-        return None
-    if spleen.mean_intensity is None or spleen.mean_intensity <= 0 or own.mean_intensity <= 0:
-        return None
-    return own.mean_intensity / spleen.mean_intensity
+def mean_hu(facts: CaseFacts, key: str) -> float | None:
+    """Mean attenuation of what the scan shows of an organ; ``None`` off CT in HU."""
+    found = facts.organ(key)
+    return found.mean_intensity if found is not None and is_ct_in_hu(facts) else None
 
 
-def total_volume_cm3(facts: CaseFacts, group: str) -> float | None:
-    """Volume of an organ, of a pair both sides together; ``None`` if a part is cut off or unknown.
+def spleen_ratio(facts: CaseFacts, key: str) -> float | None:
+    """Mean HU of an organ / mean HU of the spleen, in any phase; needs a spleen above 0 HU."""
+    own, spleen = mean_hu(facts, key), mean_hu(facts, "spleen")
+    return None if own is None or spleen is None or spleen <= 0 else own / spleen
 
-    An absent side of a pair counts as nothing, but one side must be there.
+
+def is_enlarged(facts: CaseFacts) -> dict[str, bool]:
+    """By organ, whether its volume is above the threshold.
+
+    A cut-off organ that already exceeds it is enlarged; one that does not is not in the result.
     """
-    found = [facts.organs.get(key) for key in group_members(group)]
-    if not found or any(each is None or each.status not in ("whole", "absent") for each in found):
-        return None
-    volume = sum(each.volume_cm3 for each in found if each is not None)
-    return volume or None
-
-
-def _lesion_volumes(facts: CaseFacts) -> dict[str, float]:
-    return {
-        organ: sum(lesion.volume_cm3 for lesion in facts.lesions_of(organ))
-        for organ in facts.annotated
-        if facts.lesions_of(organ) or is_fully_annotated(facts, organ)
-    }
-
-
-def _burdens(facts: CaseFacts) -> dict[str, float]:
     found = {}
-    for organ, lesions_cm3 in _lesion_volumes(facts).items():
-        total = total_volume_cm3(facts, organ)
-        if total:
-            found[organ] = 100.0 * lesions_cm3 / total
-    return found
-
-
-def _counts(facts: CaseFacts) -> dict[str, dict[str, int]]:
-    found = {}
-    for organ, types in facts.annotated.items():
-        counts = {each: len(facts.lesions_of(organ, each)) for each in types if each != "lesion"}
-        if is_fully_annotated(facts, organ):
-            counts["any"] = len(facts.lesions_of(organ))
-        if counts:
-            found[organ] = counts
-    return found
-
-
-def _segment_counts(facts: CaseFacts) -> dict[str, dict[str, int]]:
-    """Lesions by part; a lesion in two parts counts in both."""
-    found = {}
-    for organ in SEGMENTED_ORGANS:
-        lesions = facts.lesions_of(organ)
-        parts = part_names(organ)
-        is_masked = any(facts.organ(key) for key in parts)
-        if not is_fully_annotated(facts, organ) or not (is_masked or lesions):
-            continue
-        if any(not lesion.segments for lesion in lesions):
-            continue
-        if not is_masked and not lesions:
-            continue
-        found[organ] = {
-            name: sum(name in lesion.segments for lesion in lesions) for name in parts.values()
-        }
-    return found
-
-
-def _enlargements(facts: CaseFacts) -> dict[str, bool]:
-    """A cut-off organ beyond the limit is enlarged; one below it is left open."""
-    found = {}
-    for key, limit_id in SIZED_ORGANS.items():
+    for key, limit in _ENLARGED.items():
         organ = facts.organ(key)
         if organ is None:
             continue
-        is_large = organ.volume_cm3 > threshold(limit_id)
-        if organ.status == "whole" or is_large:
-            found[key] = is_large
+        exceeds = organ.volume_cm3 > threshold(limit)
+        if exceeds or organ.status == "whole":
+            found[key] = exceeds
     return found
 
 
 def spleen_grade(facts: CaseFacts) -> SpleenGrade | None:
-    """Size class of a whole spleen."""
+    """Grade of splenomegaly of a whole spleen; exactly 500 and 800 cm3 are moderate."""
     spleen = facts.whole_organ("spleen")
     if spleen is None:
         return None
-    if spleen.volume_cm3 <= threshold("spleen.enlarged_cm3"):
-        return "normal"
-    if spleen.volume_cm3 < threshold("spleen.moderate_cm3"):
-        return "mild"
-    return "moderate" if spleen.volume_cm3 <= threshold("spleen.severe_cm3") else "severe"
+    if spleen.volume_cm3 > threshold("spleen.severe_cm3"):
+        return "severe"
+    if spleen.volume_cm3 >= threshold("spleen.moderate_cm3"):
+        return "moderate"
+    return "mild" if spleen.volume_cm3 > threshold("spleen.enlarged_cm3") else "normal"
 
 
-def steatosis_grade(facts: CaseFacts, ratio: float | None) -> SteatosisGrade | None:
-    """Grade 0 to 3 from the liver's HU or its ratio to the spleen's, the severer one counting."""
-    liver = facts.organ("liver")
-    if liver is None or liver.mean_intensity is None:
+def is_fatty_liver(facts: CaseFacts) -> bool | None:
+    """Steatosis by the ratio of liver and spleen; the caller checks that the scan is unenhanced."""
+    ratio = spleen_ratio(facts, "liver")
+    return None if ratio is None else ratio < threshold("fatty_liver.liver_spleen_ratio")
+
+
+def is_fatty_pancreas(facts: CaseFacts) -> bool | None:
+    """Pancreatic steatosis by the ratio to the spleen; the caller checks the phase."""
+    ratio = spleen_ratio(facts, "pancreas")
+    limit = threshold("fatty_pancreas.pancreas_spleen_ratio")
+    return None if ratio is None else ratio < limit
+
+
+def steatosis_grade(facts: CaseFacts) -> Literal[0, 1, 2, 3] | None:
+    """The severest grade that liver HU or the ratio reaches; the caller checks phase and kVp."""
+    liver_hu, ratio = mean_hu(facts, "liver"), spleen_ratio(facts, "liver")
+    if liver_hu is None:
         return None
-    grades: tuple[SteatosisGrade, ...] = (3, 2, 1)
-    for grade in grades:
-        is_dark = liver.mean_intensity < threshold(f"steatosis.grade{grade}_hu")
-        is_low = ratio is not None and ratio < threshold(f"steatosis.grade{grade}_ratio")
-        if is_dark or is_low:
+    for grade in _STEATOSIS_GRADES:
+        if liver_hu < threshold(f"steatosis.grade{grade}_hu"):
+            return grade if ratio is not None or grade == 3 else None
+        if ratio is not None and ratio < threshold(f"steatosis.grade{grade}_ratio"):
             return grade
-    return 0
+    return None if ratio is None else 0
 
 
 def is_portal_hypertension(facts: CaseFacts) -> bool | None:
-    """Whether spleen and liver sizes suggest it; by the spleen alone without liver segments."""
-    is_spleen_large = _enlargements(facts).get("spleen")
-    if not is_spleen_large:
-        return is_spleen_large
+    """Whether spleen and liver sizes suggest portal hypertension.
+
+    A spleen that is not enlarged denies it. An enlarged one needs a small liver or a caudate lobe
+    that is large against the right lobe; where no liver segment was measured it is enough alone.
+    """
+    enlarged = is_enlarged(facts).get("spleen")
+    if not enlarged:
+        return enlarged
     liver = facts.whole_organ("liver")
     if liver is not None and liver.volume_cm3 < threshold("portal_hypertension.small_liver_cm3"):
         return True
-    ratio = caudate_right_lobe_ratio(facts)
-    if ratio is None:
-        return True if liver is None or not _has_segments(facts) else None
-    return ratio > threshold("portal_hypertension.caudate_right_lobe_ratio")
-
-
-def _has_segments(facts: CaseFacts) -> bool:
-    return any(key in facts.organs for key in part_names("liver"))
-
-
-def caudate_right_lobe_ratio(facts: CaseFacts) -> float | None:
-    """Volume of segment 1 over segments 5 to 8, where all of them are whole."""
-    parts = [facts.whole_organ(f"liver_segment_{n}") for n in (1, 5, 6, 7, 8)]
-    volumes = [part.volume_cm3 for part in parts if part is not None]
-    return volumes[0] / sum(volumes[1:]) if len(volumes) == len(parts) else None
-
-
-def _outliers(facts: CaseFacts) -> dict[str, bool]:
-    found = {}
-    for organ in facts.annotated:
-        if not is_fully_annotated(facts, organ):
-            continue
-        volumes = [lesion.volume_cm3 for lesion in facts.lesions_of(organ)]
-        is_enough = len(volumes) >= threshold("outlier.least_lesions")
-        found[organ] = is_enough and volumes[0] >= threshold("outlier.volume_ratio") * volumes[1]
-    return found
-
-
-def liver_clustering(facts: CaseFacts) -> Clustering | None:
-    """How concentrated liver lesions are over the segments, by count; two lesions are needed."""
-    lesions = facts.lesions_of("liver")
-    if len(lesions) < 2 or any(not lesion.segments for lesion in lesions):
+    if not any(key in facts.organs for key in (_CAUDATE_LOBE, *_RIGHT_LOBE)):
+        return True
+    caudate = facts.whole_organ(_CAUDATE_LOBE)
+    right = [facts.whole_organ(key) for key in _RIGHT_LOBE]
+    right_cm3 = sum(part.volume_cm3 for part in right if part is not None)
+    if caudate is None or None in right or right_cm3 == 0:
         return None
-    counts = Counter(name for lesion in lesions for name in lesion.segments)
-    fullest = [count for _, count in counts.most_common(2)]
-    if fullest[0] / len(lesions) > threshold("clustering.high_share"):
-        return "highly clustered"
-    in_two = _in_best_pair(facts) / len(lesions)
-    is_some = in_two >= threshold("clustering.some_share")
-    return "somewhat clustered" if is_some else "widely distributed"
+    if caudate.volume_cm3 / right_cm3 > threshold("portal_hypertension.caudate_right_lobe_ratio"):
+        return True
+    return None if liver is None else False
 
 
-def _in_best_pair(facts: CaseFacts) -> int:
-    """Most lesions that two segments hold together, each lesion counted once."""
-    lesions = [set(lesion.segments) for lesion in facts.lesions_of("liver")]
-    names = sorted(set().union(*lesions))
-    return max(sum(bool(each & {a, b}) for each in lesions) for a in names for b in names)
+def _attenuation_gates(facts: CaseFacts) -> list[Gate]:
+    """Why rules on attenuation are silent, at most one gate for each."""
+    common = _scan_reason(facts)
+    reasons = {
+        rule: common or _organ_reason(facts, rule) or _kvp_reason(facts, rule)
+        for rule in _UNENHANCED_RULES
+    }
+    return [Gate(rule=rule, reason=reason) for rule, reason in reasons.items() if reason]
 
 
-def kidney_burden(facts: CaseFacts) -> KidneyBurden | None:
-    """The kidney with clearly more lesion volume; ``None`` without kidney lesions or sides."""
-    lesions = facts.lesions_of("kidney")
-    if not lesions or any(lesion.side is None for lesion in lesions):
+def _scan_reason(facts: CaseFacts) -> str | None:
+    scan = facts.scan
+    if scan.modality != "CT":
+        return f"the scan is {scan.modality}, not CT"
+    if scan.unit != "HU":
+        return "the intensities are not in HU"
+    if scan.phase.value is None:
+        return "the contrast phase is not known"
+    if scan.phase.value != "unenhanced":
+        return f"the scan is not unenhanced but {scan.phase.value}"
+    return None
+
+
+def _organ_reason(facts: CaseFacts, rule: str) -> str | None:
+    own = "pancreas" if rule == "is_fatty_pancreas" else "liver"
+    if mean_hu(facts, own) is None:
+        return f"attenuation of the {own} is not known"
+    if rule == "steatosis_grade" and steatosis_grade(facts) is not None:
+        return None  # severest grade by the liver alone
+    if spleen_ratio(facts, own) is None:
+        return "attenuation of the spleen is not known or not above 0 HU"
+    return None
+
+
+def _kvp_reason(facts: CaseFacts, rule: str) -> str | None:
+    kvp = facts.scan.kvp
+    if rule != "steatosis_grade" or kvp is None:
         return None
-    left, right = (
-        sum(lesion.volume_cm3 for lesion in lesions if lesion.side == side)
-        for side in ("left", "right")
-    )
-    ratio = threshold("kidney_burden.ratio")
-    if left >= ratio * right:
-        return "left"
-    return "right" if right >= ratio * left else "symmetric"
+    if threshold("kvp.low") <= kvp <= threshold("kvp.high"):
+        return None
+    return f"thresholds in HU do not hold at {kvp:g} kVp"
