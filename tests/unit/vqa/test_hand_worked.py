@@ -1,4 +1,4 @@
-"""Answers worked out by hand from the specification of the 42 subtypes, not from the code's rules."""
+"""Answers worked out by hand from the specification of the 42 subtypes, not from the rules."""
 
 from __future__ import annotations
 
@@ -42,9 +42,7 @@ def _build(case: dict[str, Any]) -> CaseFacts:
         for each in case["lesions"]
     ]
     annotated = {key: tuple(types) for key, types in case["annotated"].items()}
-    return make_case(
-        organs, lesions, annotated=annotated, phase=case["phase"], kvp=case["kvp"]
-    )
+    return make_case(organs, lesions, annotated=annotated, phase=case["phase"], kvp=case["kvp"])
 
 
 def _name(case: dict[str, Any]) -> str:
