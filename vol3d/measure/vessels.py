@@ -17,7 +17,7 @@ FloatArray = npt.NDArray[np.float64]
 NUM_RAYS = 120
 SMOOTHING_VOXELS = 0.6
 """Gaussian that turns the voxels' steps into surfaces."""
-RING_VOXELS = (1.2, 2.7)
+RING_VOXELS = (1.0, 2.4)
 """Where the tumour's edge is looked for, outside of the wall; from both the edge at the wall
 itself is extrapolated, so that the voxels of the wall do not matter."""
 LEAST_ARC_DEG = 3.0
@@ -142,7 +142,7 @@ def _sections(fields: _Fields) -> list[_Section]:
         if section is None:
             is_open &= off > 1.2 * radius
             continue
-        step = max(0.25 * radius, 0.7 * min(spacing))
+        step = max(0.15 * radius, 0.7 * min(spacing))
         is_open &= (off > 2 * radius) | (np.abs(away @ section.along) > step)
         found.append(section)
     return found
@@ -286,11 +286,11 @@ def _at_wall(wall_mm: FloatArray, radii: list[FloatArray], places: tuple[float, 
 
 
 def _running_median(sections: list[_Section], angles: list[float]) -> list[float]:
-    """Medians over the sections within about a radius of each: one noisy one does not count."""
+    """Medians over the sections within 0.3 radii of each, so that one noisy one does not count."""
     centres = np.array([section.centre_mm for section in sections])
     values = np.array(angles)
     smooth = []
     for section in sections:
-        near = np.linalg.norm(centres - section.centre_mm, axis=1) <= 0.8 * section.radius_mm
+        near = np.linalg.norm(centres - section.centre_mm, axis=1) <= 0.3 * section.radius_mm
         smooth.append(float(np.median(values[near])))
     return smooth
