@@ -222,7 +222,17 @@ class _OrganTable:
             mean_intensity=None if mean_std is None else mean_std[0],
             std_intensity=None if mean_std is None else mean_std[1],
             centroid_ras_mm=self._centroid(key),
+            num_voxels=sum(int(self.sums[at.layer].count[at.label]) for at in self.labels[key]),
+            box_zyx=self._box(key),
         )
+
+    def _box(self, key: str) -> tuple[int, int, int, int, int, int] | None:
+        boxes = np.array([self.sums[at.layer].boxes_zyx[at.label] for at in self.labels[key]])
+        boxes = boxes[boxes[:, 0] >= 0]
+        if not len(boxes):
+            return None
+        first, last = boxes[:, :3].min(axis=0).tolist(), boxes[:, 3:].max(axis=0).tolist()
+        return (*first, *last)
 
     def _centroid(self, key: str) -> PointRAS | None:
         where = self.labels[key]

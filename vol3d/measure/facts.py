@@ -70,6 +70,10 @@ class OrganFacts(_Frozen):
     mean_intensity: float | None = Field(default=None, description="In scan.unit.")
     std_intensity: float | None = Field(default=None, description="In scan.unit.")
     centroid_ras_mm: PointRAS | None = None
+    num_voxels: int | None = Field(default=None, description="Of the mask, on the scan's grid.")
+    box_zyx: tuple[int, int, int, int, int, int] | None = Field(
+        default=None, description="First z, y, x and last z, y, x of the mask, counted from 0."
+    )
 
     @property
     def is_measured(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import cc3d
 import numpy as np
 import numpy.typing as npt
 
@@ -24,6 +25,7 @@ class LabelSums:
         healthy_count: Voxels that belong to no lesion.
         healthy_sum: Sum of their values.
         healthy_square_sum: Sum of their squared values.
+        boxes_zyx: (labels, 6), first z, y, x and last z, y, x; -1 for labels that are not there.
         at_border: Whether a voxel lies in the first or last slice, row or column of the scan.
     """
 
@@ -32,6 +34,7 @@ class LabelSums:
     healthy_count: npt.NDArray[np.int64]
     healthy_sum: FloatArray
     healthy_square_sum: FloatArray
+    boxes_zyx: npt.NDArray[np.int64]
     at_border: BoolArray
 
     def mean_std(self, labels: Iterable[int]) -> tuple[float, float] | None:
@@ -81,6 +84,10 @@ def sum_labels(
         healthy_count += here
         total += np.bincount(label, value, minlength=bins)
         squares += np.bincount(label, value * value, minlength=bins)
+    boxes = np.full((bins, 6), -1, dtype=np.int64)
+    for label, box in enumerate(cc3d.statistics(labels_zyx)["bounding_boxes"]):
+        if count[label]:
+            boxes[label] = [*(each.start for each in box), *(each.stop - 1 for each in box)]
     at_border = np.zeros(bins, dtype=bool)
     for axis in range(3):
         for side in (0, -1):
@@ -91,5 +98,6 @@ def sum_labels(
         healthy_count=healthy_count,
         healthy_sum=total,
         healthy_square_sum=squares,
+        boxes_zyx=boxes,
         at_border=at_border,
     )

@@ -29,7 +29,7 @@ __all__ = [
     "with_derived",
 ]
 
-_ENLARGED: Mapping[str, str] = {
+ENLARGED: Mapping[str, str] = {
     "liver": "liver.enlarged_cm3",
     "spleen": "spleen.enlarged_cm3",
     "pancreas": "pancreas.enlarged_cm3",
@@ -99,7 +99,7 @@ def is_enlarged(facts: CaseFacts) -> dict[str, bool]:
     A cut-off organ that already exceeds it is enlarged; one that does not is not in the result.
     """
     found = {}
-    for key, limit in _ENLARGED.items():
+    for key, limit in ENLARGED.items():
         organ = facts.organ(key)
         if organ is None:
             continue

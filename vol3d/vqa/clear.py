@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from vol3d.anatomy import threshold
 from vol3d.measure.facts import CaseFacts
-from vol3d.measure.rules import SIZED_ORGANS, largest_lesion
+from vol3d.measure.rules import ENLARGED, largest_lesion
 from vol3d.vqa.answers import healthy_mean_std, largest_known, neighbours
 from vol3d.vqa.values import Slots
 
@@ -45,7 +45,7 @@ def _spleen(*threshold_ids: str) -> ClearRule:
 
 def _enlargement(facts: CaseFacts, slots: Slots) -> bool:
     organ = facts.organ(slots["organ"])
-    limit = threshold(SIZED_ORGANS[slots["organ"]])
+    limit = threshold(ENLARGED[slots["organ"]])
     return organ is not None and not is_near(organ.volume_cm3, limit)
 
 
