@@ -36,18 +36,20 @@ def lesion_sentences(voice: Voice, group: str) -> list[Sentence]:
 
 def diffuse_sentences(voice: Voice, lesions: Sequence[LesionFacts]) -> list[Sentence]:
     """Effusions, consolidations ... by their total volume in each place."""
-    said = []
-    for parts in by_place([each for each in lesions if each.type in DIFFUSE_TYPES]):
-        first = parts[0]
-        ids = [f"lesions.{each.id}.{name}" for each in parts for name in ("type", "volume_cm3")]
-        fields = place_fields(voice, first) | {
-            "kind": voice.kind(first.type, first.organ),
-            "volume": numerals.volume(sum(each.volume_cm3 for each in parts)),
-        }
-        said.append(
-            voice.say("diffuse", (*ids, *place_ids(first)), about=first.organ, fields=fields)
-        )
-    return said
+    diffuse = [each for each in lesions if each.type in DIFFUSE_TYPES]
+    return [diffuse_sentence(voice, parts, key="diffuse") for parts in by_place(diffuse)]
+
+
+def diffuse_sentence(voice: Voice, parts: Sequence[LesionFacts], *, key: str) -> Sentence:
+    """One sentence on all parts of an effusion, consolidation ... of one side."""
+    first = parts[0]
+    ids = [f"lesions.{each.id}.{name}" for each in parts for name in ("type", "volume_cm3")]
+    whole = first.model_copy(update={"segments": ()}) if len(parts) > 1 else first
+    fields = place_fields(voice, whole) | {
+        "kind": voice.kind(first.type, first.organ),
+        "volume": numerals.volume(sum(each.volume_cm3 for each in parts)),
+    }
+    return voice.say(key, (*ids, *place_ids(whole)), about=first.organ, fields=fields)
 
 
 def by_place(lesions: Sequence[LesionFacts]) -> list[tuple[LesionFacts, ...]]:

@@ -63,7 +63,7 @@ def organ_sentences(voice: Voice, organ: OrganFacts, *, is_core: bool) -> list[S
         if not is_core:
             return []
         status = (f"organs.{organ.key}.status",)
-        return [speaker.say(f"organ.{organ.status}", ids, about=group, fields=fields)]
+        return [speaker.say(f"organ.{organ.status}", status, about=group, fields=fields)]
     fields["volume"] = numerals.volume(organ.volume_cm3)
     ids: tuple[str, ...] = (f"organs.{organ.key}.volume_cm3", f"organs.{organ.key}.status")
     attenuation = _attenuation(voice, organ)
