@@ -98,7 +98,8 @@ def exam_sentences(voice: Voice) -> list[Sentence]:
     said = [voice.say("exam.scan_only", ("scan.modality",), fields={"modality": modality})]
     if regions:
         fields = {"modality": modality, "regions": voice.listing(regions)}
-        said = [voice.say("exam.scan", ("scan.modality", "scan.regions"), fields=fields)]
+        where = "scan.regions" if scan.regions else "organs"
+        said = [voice.say("exam.scan", ("scan.modality", where), fields=fields)]
     if scan.modality == "CT":
         said.append(_phase(voice))
     z, y, x = (f"{step:.2f}".rstrip("0").rstrip(".") for step in scan.spacing_zyx_mm)

@@ -83,7 +83,7 @@ def _without_mask(voice: Voice) -> list[Sentence]:
     if not missing:
         return []
     fields = {"organs": _commas(voice, missing)}
-    return [voice.say("gap.organs", ("organs", "scan.regions"), fields=fields)]
+    return [voice.say("gap.organs", ("organs", "annotated", "scan.regions"), fields=fields)]
 
 
 def _missing(voice: Voice, region: str) -> list[str]:

@@ -101,7 +101,7 @@ def _group(voice: Voice, group: Sequence[LesionFacts]) -> Sentence:
         ids = staged[1]
     if len(group) > 1:
         fields["where"] = _where(voice, first)
-        key = "imp.many"
+        key = "imp.many_here" if fields["where"] == fields["the_place"] else "imp.many"
     else:
         key = "imp.one"
     return voice.say(key, (*_ids(group), *ids), lesion=first, fields=fields)

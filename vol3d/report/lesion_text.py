@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from vol3d.anatomy import group_members
 from vol3d.measure.facts import LesionFacts
 from vol3d.report import numerals
 from vol3d.report.absence_text import DIFFUSE_TYPES, count_ids, none_sentences
@@ -24,8 +25,7 @@ def lesion_sentences(voice: Voice, group: str) -> list[Sentence]:
     focal = [each for each in lesions if each.type not in DIFFUSE_TYPES]
     said = [] if lesions else none_sentences(voice, group)
     said += diffuse_sentences(voice, lesions)
-    if len(focal) > 1 or (focal and group == UNSPECIFIED):
-        said.append(_summary(voice, group, focal))
+    said += _summaries(voice, group, focal)
     listed = focal if len(focal) <= LISTED_AT_MOST else focal[:LISTED_OF_MANY]
     for lesion in listed:
         said += _one(voice, lesion)
@@ -87,24 +87,58 @@ def mixture_kind(voice: Voice, lesions: Sequence[LesionFacts]) -> tuple[str, str
     return voice.kind("any", organ, number=len(lesions)), mixture
 
 
-def _summary(voice: Voice, group: str, lesions: Sequence[LesionFacts]) -> Sentence:
-    """How many lesions, and their total volume."""
-    kinds, mixture = mixture_kind(voice, lesions)
-    ids = [f"lesions.{each.id}.type" for each in lesions]
-    fields = {"count": voice.count(len(lesions)), "kinds": kinds}
+def _summaries(voice: Voice, group: str, lesions: Sequence[LesionFacts]) -> list[Sentence]:
+    """How many lesions and their total volume, for each side of a paired organ by itself."""
+    if not lesions:
+        return []
     if group == UNSPECIFIED:
-        ids += [f"lesions.{each.id}.side" for each in lesions if each.side]
-        ids += [f"lesions.{each.id}.organ" for each in lesions]
-        sides = sides_phrase(voice, lesions)
-        return voice.say("unspecified.summary", ids, about=group, fields=fields | {"sides": sides})
-    ids += [f"lesions.{each.id}.volume_cm3" for each in lesions]
-    if group in voice.facts.derived.lesion_volume_cm3:
-        ids.append(f"derived.lesion_volume_cm3.{group}")
-    ids += count_ids(voice.facts, group, "any")
-    key = "lesions.summary" if len(lesions) <= LISTED_AT_MOST else "lesions.summary_many"
-    fields["volume"] = numerals.volume(sum(each.volume_cm3 for each in lesions))
-    fields["mixture"] = mixture
-    return voice.say(key, ids, about=group, fields=fields | {"organ": voice.group(group)})
+        return [_unspecified(voice, lesions)]
+    sides = dict.fromkeys(each.side for each in lesions) if len(group_members(group)) == 2 else {}
+    if len(sides) < 2:
+        by_side = [list(lesions)]
+    else:
+        by_side = [[each for each in lesions if each.side == side] for side in sides]
+    is_many = len(lesions) > LISTED_AT_MOST
+    return [_summary(voice, own, is_many) for own in by_side if is_many or len(own) > 1]
+
+
+def _unspecified(voice: Voice, lesions: Sequence[LesionFacts]) -> Sentence:
+    kinds, _ = mixture_kind(voice, lesions)
+    ids = [f"lesions.{each.id}.{name}" for each in lesions for name in ("type", "organ")]
+    ids += [f"lesions.{each.id}.side" for each in lesions if each.side]
+    sides = sides_phrase(voice, lesions)
+    fields = {"count": voice.count(len(lesions)), "kinds": kinds, "sides": sides}
+    return voice.say("unspecified.summary", ids, about=UNSPECIFIED, fields=fields)
+
+
+def _summary(voice: Voice, lesions: Sequence[LesionFacts], is_many: bool) -> Sentence:
+    """One sentence on all lesions of an organ, or of one of a pair."""
+    group = lesions[0].organ
+    kinds, mixture = mixture_kind(voice, lesions)
+    ids = [f"lesions.{each.id}.{name}" for each in lesions for name in ("type", "volume_cm3")]
+    ids += [f"lesions.{each.id}.side" for each in lesions if each.side]
+    if len(lesions) == len(voice.facts.lesions_of(group)):
+        ids += count_ids(voice.facts, group, "any")
+    fields = {
+        "organ": _owner(voice, lesions),
+        "count": voice.count(len(lesions)),
+        "kinds": kinds,
+        "kind": kinds,
+        "volume": numerals.volume(sum(each.volume_cm3 for each in lesions)),
+        "mixture": mixture,
+    }
+    key = "lesions.summary_many" if is_many else "lesions.summary"
+    if len(lesions) == 1:
+        key = "lesions.summary_one"
+    return voice.say(key, ids, about=group, fields=fields)
+
+
+def _owner(voice: Voice, lesions: Sequence[LesionFacts]) -> str:
+    """The organ that holds lesions: ``liver``, ``right kidney``, ``kidneys``."""
+    sides = {each.side for each in lesions}
+    if len(sides) > 1 or sides == {None}:
+        return voice.group(lesions[0].organ)
+    return place(voice, lesions[0].model_copy(update={"segments": ()}))
 
 
 def sides_phrase(voice: Voice, lesions: Sequence[LesionFacts]) -> str:
@@ -138,6 +172,8 @@ def size_ids(lesion: LesionFacts) -> tuple[str, str]:
 
 def _one(voice: Voice, lesion: LesionFacts) -> list[Sentence]:
     """One lesion: what, where, how large, how dense; then its contacts and its stage."""
+    if lesion.organ == UNSPECIFIED:
+        voice = voice.structured()
     label = lesion_label(voice.facts, lesion)
     kind = voice.kind(lesion.type, lesion.organ)
     named = place_fields(voice, lesion) | {"label": label}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vol3d.anatomy import group_members, structures
+from vol3d.anatomy import group_members, group_name, structures
 from vol3d.measure.facts import CaseFacts, LesionFacts
 from vol3d.report.voice import Voice
 
@@ -67,6 +67,7 @@ def place(voice: Voice, lesion: LesionFacts) -> str:
     if len(members) == 2:
         if lesion.side is not None:
             return voice.structure(f"{lesion.organ}_{lesion.side}")
+        organ = group_name(lesion.organ, voice.language)
         return voice.word("unsided").format(organ=organ)
     return voice.word("half").format(organ=organ, side=side) if side else organ
 

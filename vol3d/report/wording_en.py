@@ -165,6 +165,7 @@ STRUCTURED: Mapping[str, tuple[str, ...]] = {
     "lesions.none": ("{organ}: no lesion.",),
     "lesions.none_type": ("{organ}: no {kind}.",),
     "lesions.summary": ("{organ}: {count} {kinds}, total {volume} cm3{mixture}.",),
+    "lesions.summary_one": ("{organ}: one {kind}, {volume} cm3.",),
     "lesions.summary_many": (
         "{organ}: {count} {kinds}, total {volume} cm3{mixture}; the largest are listed.",
     ),
@@ -191,7 +192,7 @@ STRUCTURED: Mapping[str, tuple[str, ...]] = {
     "lesion.vessels": ("{label} ({place}): {vessels}.",),
     "lesion.vessel": ("{vessel} {angle} degrees ({contact})",),
     "lesion.stage": ("{label} ({place}): {stage} by size and vessel contact{resectability}.",),
-    "resectability": (", {resectability} by vessel contact",),
+    "resectability": (", {resectability}",),
     "diffuse": ("{place}: {kind}, {volume} cm3.",),
     "lung.volume": ("Lungs: {volume} cm3.",),
     "lung.emphysema_index": ("Lungs: emphysema index {percent} %.",),
@@ -216,9 +217,13 @@ STRUCTURED: Mapping[str, tuple[str, ...]] = {
         "Not assessed: T stage and resectability of the pancreatic mass; contact with the vessels "
         "was not measured.",
     ),
-    "imp.one": ("{kind} in {place} ({label}), {long} x {short} cm{stage}.",),
+    "imp.one": ("{kind} in {the_place} ({label}), {long} x {short} cm{stage}.",),
     "imp.many": (
-        "{count} {kinds} in {where}; the largest in {place} ({label}), {long} x {short} cm{stage}.",
+        "{count} {kinds} in {where}; the largest in {the_place} ({label}), {long} x {short} "
+        "cm{stage}.",
+    ),
+    "imp.many_here": (
+        "{count} {kinds} in {where}; the largest ({label}) {long} x {short} cm{stage}.",
     ),
     "imp.unspecified_one": (
         "{kind} in an organ that the masks do not name ({label}), {place}, {long} x {short} cm.",
@@ -322,6 +327,10 @@ NARRATIVE: Mapping[str, tuple[str, ...]] = {
     "lesions.summary": (
         "There are {count} {kinds} in the {organ} with a total of {volume} cm3{mixture}.",
         "{count} {kinds} are seen in the {organ}, {volume} cm3 together{mixture}.",
+    ),
+    "lesions.summary_one": (
+        "There is one {kind} in the {organ}, {volume} cm3.",
+        "One {kind} of {volume} cm3 is seen in the {organ}.",
     ),
     "lesions.summary_many": (
         "There are {count} {kinds} in the {organ} with a total of {volume} cm3{mixture}; the "

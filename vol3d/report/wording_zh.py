@@ -156,6 +156,7 @@ STRUCTURED: Mapping[str, tuple[str, ...]] = {
     "lesions.none": ("{organ}未见病灶。",),
     "lesions.none_type": ("{organ}未见{kind}。",),
     "lesions.summary": ("{organ}见{count}个{kinds}，总体积{volume} cm3{mixture}。",),
+    "lesions.summary_one": ("{organ}见1个{kind}，体积{volume} cm3。",),
     "lesions.summary_many": (
         "{organ}见{count}个{kinds}，总体积{volume} cm3{mixture}，以下列出较大者。",
     ),
@@ -182,7 +183,7 @@ STRUCTURED: Mapping[str, tuple[str, ...]] = {
     "lesion.vessels": ("{label}（{place}）与血管关系：{vessels}。",),
     "lesion.vessel": ("{vessel}{angle}度（{contact}）",),
     "lesion.stage": ("{label}（{place}）按大小及血管接触评为{stage}{resectability}。",),
-    "resectability": ("，按血管接触{resectability}",),
+    "resectability": ("，可切除性评估为{resectability}",),
     "diffuse": ("{place}{kind}，体积{volume} cm3。",),
     "lung.volume": ("双肺体积{volume} cm3。",),
     "lung.emphysema_index": ("双肺肺气肿指数{percent} %。",),
@@ -208,6 +209,9 @@ STRUCTURED: Mapping[str, tuple[str, ...]] = {
     "imp.many": (
         "{where}见{count}个{kinds}，最大者位于{place}（{label}），大小{long} x {short} cm{stage}。",
     ),
+    "imp.many_here": (
+        "{where}见{count}个{kinds}，最大者（{label}）大小{long} x {short} cm{stage}。",
+    ),
     "imp.unspecified_one": (
         "{kind}（{label}），掩膜未注明所在器官，{place}，大小{long} x {short} cm。",
     ),
@@ -229,7 +233,7 @@ STRUCTURED: Mapping[str, tuple[str, ...]] = {
     "imp.no_lesion": ("已评估器官未见病灶：{organs}。",),
     "imp.not_enlarged": ("所测器官未见增大：{organs}。",),
     "imp.nothing": ("据所给掩膜无可陈述之所见。",),
-    "provenance.masks": ("掩膜来自{source}{tool}，测量规程{profile}。",),
+    "provenance.masks": ("掩膜来自{source}{tool}，测量规程：{profile}。",),
     "provenance.tool": ("（{tool}）",),
     "provenance.limits": ("数值均取自所给掩膜，本报告不构成诊断。",),
 }
@@ -240,7 +244,7 @@ NARRATIVE: Mapping[str, tuple[str, ...]] = {
         "{organ}测得体积为{volume} cm3。",
     ),
     "organ.whole_size": (
-        "{organ}大小{size}，体积约{volume} cm3。",
+        "{organ}{size}，体积约{volume} cm3。",
         "{organ}体积为{volume} cm3，{size}。",
         "{organ}{size}，测得体积{volume} cm3。",
     ),
