@@ -199,7 +199,8 @@ def _random_lesion(
     parts = {"liver": [str(n) for n in range(1, 9)], "pancreas": ["head", "body", "tail"]}
     side = rng.choice(sides) if sides else None
     choices = parts.get(name, [])
-    chosen = sorted(rng.sample(choices, rng.choice((1, 1, 1, 2))), key=choices.index)
+    count = min(len(choices), rng.choice((1, 1, 1, 2)))
+    chosen = sorted(rng.sample(choices, count), key=choices.index)
     diameter = min(5.0 * 1.8 ** rng.uniform(0, 5), 120.0)
     others = [s for s in _NEIGHBOURS if s != name]
     return lesion(

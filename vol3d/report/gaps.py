@@ -9,6 +9,7 @@ from vol3d.measure.facts import CaseFacts
 from vol3d.measure.rules import is_fully_annotated
 from vol3d.report.places import UNSPECIFIED
 from vol3d.report.records import Sentence
+from vol3d.report.tumour_text import staged_tumour
 from vol3d.report.voice import Voice
 
 EXPECTED = {
@@ -41,8 +42,10 @@ _LESION_ORGANS = (
 )
 _FAT_RULES = {
     "fatty_liver": "liver",
+    "is_fatty_liver": "liver",
     "steatosis_grade": "liver",
     "fatty_pancreas": "pancreas",
+    "is_fatty_pancreas": "pancreas",
 }
 """Rules of which a gate is reported, and the organ they speak of."""
 _LUNG_PARTS = ("lungs", "lung_upper_lobe", "lung_lower_lobe", "lung_left", "lung_right")
@@ -150,7 +153,7 @@ def _gates(voice: Voice) -> list[Sentence]:
     for gate in facts.derived.gates:
         organ = _FAT_RULES.get(gate.rule)
         if organ is not None and facts.organ(organ) is not None:
-            by_reason.setdefault(gate.reason, []).append(gate.rule)
+            by_reason.setdefault(gate.reason, []).append(gate.rule.removeprefix("is_"))
     said = []
     for reason, rules in by_reason.items():
         key, fields, ids = _cause(voice, rules, reason)
@@ -170,6 +173,9 @@ def _cause(
         return "gate.no_phase", {}, ("scan.phase.source",)
     if scan.phase.value != "unenhanced":
         return "gate.phase", {"phase": voice.word(f"phase.{scan.phase.value}")}, _PHASE
+    spleen = voice.facts.organ("spleen")
+    if "steatosis_grade" not in rules and (spleen is None or spleen.mean_intensity is None):
+        return "gate.no_spleen", {}, ("organs",)
     if list(rules) == ["steatosis_grade"] and scan.kvp is not None:
         return "gate.kvp", {"kvp": f"{scan.kvp:g}"}, ("scan.kvp",)
     return "gate.other", {"reason": reason.rstrip(".")}, ()
@@ -179,11 +185,17 @@ _PHASE = ("scan.phase.value",)
 
 
 def _stage(voice: Voice) -> list[Sentence]:
-    masses = [each for each in voice.facts.lesions_of("pancreas") if each.type != "cyst"]
-    if not masses or voice.facts.derived.t_stage is not None:
+    """Stage and resectability of a pancreatic mass, where they could not be told."""
+    tumour, derived = staged_tumour(voice.facts), voice.facts.derived
+    if tumour is None:
         return []
-    ids = [f"lesions.{each.id}.type" for each in masses]
-    return [voice.say("gap.stage", ids, about="pancreas")]
+    values = {"t_stage": derived.t_stage, "resectability": derived.resectability}
+    missing = [voice.word(f"rule.{name}") for name, value in values.items() if value is None]
+    if not missing:
+        return []
+    key = "gap.stage_cut" if tumour.is_truncated else "gap.stage"
+    ids = [f"lesions.{tumour.id}.{name}" for name in ("type", "is_truncated", "vessel_angles_deg")]
+    return [voice.say(key, ids, about="pancreas", fields={"rules": voice.listing(missing)})]
 
 
 def _commas(voice: Voice, names: Iterable[str]) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from vol3d.anatomy import structure, threshold
-from vol3d.measure.facts import LesionFacts
-from vol3d.measure.staging import staged_tumour
+from vol3d.measure.facts import CaseFacts, LesionFacts
 from vol3d.report import numerals
 from vol3d.report.places import place_ids
 from vol3d.report.records import Sentence
@@ -23,6 +22,11 @@ VESSELS = (
     "aorta",
 )
 """Order in which contact with vessels is listed."""
+
+
+def staged_tumour(facts: CaseFacts) -> LesionFacts | None:
+    """The largest pancreatic lesion that is no cyst: that which stage and resectability mean."""
+    return next((each for each in facts.lesions_of("pancreas") if each.type != "cyst"), None)
 
 
 def tumour_sentences(voice: Voice, lesion: LesionFacts, named: dict[str, str]) -> list[Sentence]:

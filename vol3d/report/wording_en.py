@@ -97,7 +97,8 @@ WORDS: Mapping[str, str] = {
     "rule.fatty_liver": "fatty liver",
     "rule.fatty_pancreas": "fatty pancreas",
     "rule.steatosis_grade": "grade of fatty liver",
-    "rule.stage": "T stage and resectability",
+    "rule.t_stage": "T stage",
+    "rule.resectability": "resectability",
     "source.annotator": "an annotator",
     "source.segmenter": "a segmentation program",
     "source.own_head": "the mask head of vol3d",
@@ -212,10 +213,13 @@ STRUCTURED: Mapping[str, tuple[str, ...]] = {
     "gate.no_phase": ("Not assessed: {rules}; the contrast phase is not known.",),
     "gate.phase": ("Not assessed: {rules}; the scan is of the {phase} phase.",),
     "gate.kvp": ("Not assessed: {rules}; the tube voltage is {kvp} kVp.",),
+    "gate.no_spleen": ("Not assessed: {rules}; the attenuation of the spleen is not known.",),
     "gate.other": ("Not assessed: {rules}; {reason}.",),
     "gap.stage": (
-        "Not assessed: T stage and resectability of the pancreatic mass; contact with the vessels "
-        "was not measured.",
+        "Not assessed: {rules} of the pancreatic mass; its contacts were not measured in full.",
+    ),
+    "gap.stage_cut": (
+        "Not assessed: {rules} of the pancreatic mass; it is cut off by the field of view.",
     ),
     "imp.one": ("{kind} in {the_place} ({label}), {long} x {short} cm{stage}.",),
     "imp.many": (

@@ -88,7 +88,8 @@ WORDS: Mapping[str, str] = {
     "rule.fatty_liver": "脂肪肝",
     "rule.fatty_pancreas": "胰腺脂肪浸润",
     "rule.steatosis_grade": "脂肪肝分级",
-    "rule.stage": "T分期及可切除性",
+    "rule.t_stage": "T分期",
+    "rule.resectability": "可切除性",
     "source.annotator": "标注者",
     "source.segmenter": "分割程序",
     "source.own_head": "vol3d分割头",
@@ -203,8 +204,10 @@ STRUCTURED: Mapping[str, tuple[str, ...]] = {
     "gate.no_phase": ("{rules}未评估：期相未知。",),
     "gate.phase": ("{rules}未评估：扫描为{phase}。",),
     "gate.kvp": ("{rules}未评估：管电压为{kvp} kVp。",),
+    "gate.no_spleen": ("{rules}未评估：脾脏密度未知。",),
     "gate.other": ("{rules}未评估：{reason}。",),
-    "gap.stage": ("胰腺肿块的T分期及可切除性未评估：未测量与血管的接触。",),
+    "gap.stage": ("胰腺肿块的{rules}未评估：与周围结构的接触未完整测量。",),
+    "gap.stage_cut": ("胰腺肿块的{rules}未评估：肿块未完整包括于扫描范围。",),
     "imp.one": ("{place}{kind}（{label}），大小{long} x {short} cm{stage}。",),
     "imp.many": (
         "{where}见{count}个{kinds}，最大者位于{place}（{label}），大小{long} x {short} cm{stage}。",
@@ -250,7 +253,7 @@ NARRATIVE: Mapping[str, tuple[str, ...]] = {
     ),
     "organ.hu": (
         "{organ}平均CT值为{mean} ± {std} HU。",
-        "{organ}实质CT值约{mean} ± {std} HU。",
+        "{organ}CT值约{mean} ± {std} HU。",
     ),
     "organ.truncated": (
         "{organ}未完整包括于扫描范围，体积至少{volume} cm3。",
