@@ -36,9 +36,7 @@ def case_tools(facts: CaseFacts) -> dict[str, Any]:
             "mask_found": True,
             "voxel_count": organ.num_voxels,
             "bounding_box": None if box is None else [*box[2::-1], *box[:2:-1]],
-            "center_of_mass": None
-            if organ.centroid_ras_mm is None
-            else _rounded(organ.centroid_ras_mm),
+            "center_of_mass": None if centre is None else _rounded(centre),
         }
         measure[key] = {"volume_cm3": _value(organ.volume_cm3, "cm3")}
         if facts.scan.unit == "HU" and organ.mean_intensity is not None:
