@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import vol3d
-from vol3d.cli import ask, config, doctor, info, outcome, report, train
+from vol3d.cli import ask, config, doctor, info, measure, outcome, report, train
 
 app = typer.Typer(
     name="vol3d",
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 app.command("report")(report.report)
 app.command("ask")(ask.ask)
+app.command("measure")(measure.measure)
 app.command("info")(info.info)
 app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)

@@ -17,7 +17,7 @@ MasksList = Annotated[
     typer.Option(
         "--masks",
         metavar="MASKS",
-        help="File with labels, or folder with one file per structure; may be given more than once.",
+        help="File with labels, or folder with a file per structure; may be given repeatedly.",
     ),
 ]
 LabelFlag = Annotated[

@@ -95,7 +95,7 @@ def draw_preview(
         )
         for view in views
     ]
-    return _to_png(_compose(tiles, views, window, volume), text_chunks)
+    return to_png(_compose(tiles, views, window, volume), text_chunks)
 
 
 def _compose(
@@ -128,7 +128,7 @@ def _compose(
 def _figure(view: Slice, window: Window, *, px_per_mm: float) -> Figure:
     left, _, top, _ = view.letters
     return Figure(
-        png=_to_png(draw_tile(view, window, px_per_mm=px_per_mm)),
+        png=to_png(draw_tile(view, window, px_per_mm=px_per_mm)),
         caption=view.caption,
         window=window.label,
         geometry=view.geometry,
@@ -163,7 +163,7 @@ def _longest_mm(views: list[Slice]) -> float:
     return max(max(view.height_mm, view.width_mm) for view in views)
 
 
-def _to_png(picture: Image.Image, text_chunks: Mapping[str, str] | None = None) -> bytes:
+def to_png(picture: Image.Image, text_chunks: Mapping[str, str] | None = None) -> bytes:
     """PNG bytes; the disclaimer and ``text_chunks`` are also in the file's text chunks."""
     info = PngImagePlugin.PngInfo()
     info.add_text("Description", DISCLAIMER)

@@ -107,14 +107,14 @@ def write_report(
     preview = draw_preview(volume, body, text_chunks=dict(provenance(report, manifest)))
     page = render_page(report, draw_figures(volume, body), manifest)
     seconds = {**manifest.seconds_per_stage, "export": round(time.perf_counter() - start, 3)}
-    _write(files.text, render_text(report, manifest).encode())
-    _write(files.json, (report.model_dump_json(indent=2) + "\n").encode())
-    _write(files.html, page.encode())
-    _write(files.preview, preview)
+    write_file(files.text, render_text(report, manifest).encode())
+    write_file(files.json, (report.model_dump_json(indent=2) + "\n").encode())
+    write_file(files.html, page.encode())
+    write_file(files.preview, preview)
     memory_mb = max(manifest.peak_memory_mb, peak_memory_mb())
     changes = {"seconds_per_stage": seconds, "peak_memory_mb": memory_mb}
     record = manifest.model_copy(update=changes)
-    _write(files.run, (record.model_dump_json(indent=2) + "\n").encode())
+    write_file(files.run, (record.model_dump_json(indent=2) + "\n").encode())
     return files
 
 
@@ -152,7 +152,7 @@ def render_text(report: Report, manifest: RunManifest) -> str:
     return "\n\n".join([*blocks, report.disclaimer]) + "\n"
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes) -> None:
     """Writes a whole file under another name first, then renames it."""
     partial = path.with_name(f".{path.name}.partial")
     try:

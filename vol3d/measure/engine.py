@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 
 import numpy as np
 
-from vol3d import __version__
 from vol3d.anatomy import group_members, parts_of, structure, structures, thresholds_sha256
 from vol3d.measure.case_masks import CaseMasks, LayerLabel
 from vol3d.measure.facts import (
@@ -128,7 +128,7 @@ def measure_case_masks(
             mask_source=options.mask_source,
             mask_tool=masks.scheme,
             profile=options.profile,
-            vol3d_version=__version__,
+            vol3d_version=version("vol3d"),
             rules_sha256=thresholds_sha256(),
         ),
     )
