@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import vol3d
-from vol3d.cli import ask, config, doctor, info, measure, outcome, report, train
+from vol3d.cli import ask, config, data, doctor, info, measure, outcome, report, train
 
 app = typer.Typer(
     name="vol3d",
@@ -31,6 +31,7 @@ app.command("measure")(measure.measure)
 app.command("info")(info.info)
 app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
+app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")
 
 

@@ -15,6 +15,7 @@ OK = 0
 FAILED = 1
 USAGE = 2
 REFUSED = 3
+SOME_FAILED = 4
 INTERRUPTED = 130
 
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
@@ -22,7 +23,7 @@ UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 
 def exit_code_of(error: BaseException) -> int:
-    """0 ok, 1 failure, 2 usage, 3 input refused, 130 interrupted (4 is kept for batches)."""
+    """0 ok, 1 failure, 2 usage, 3 input refused, 130 interrupted; 4 is a batch's own."""
     if isinstance(error, (ConfigError, UsageError)):
         return USAGE
     if isinstance(error, DataError):
