@@ -21,6 +21,10 @@ RING_VOXELS = (1.0, 2.4)
 """Where the tumour's edge is looked for, outside of the wall; from both the edge at the wall
 itself is extrapolated, so that the voxels of the wall do not matter."""
 LEAST_ARC_DEG = 3.0
+SMALL_GAP_DEG = 100.0
+"""A gap in the contact below it is extrapolated as that of a round tumour."""
+AVERAGED_RADII = 0.05
+"""The tumour is averaged this far to both sides along the vessel, in radii of it."""
 
 
 class _Section(NamedTuple):
@@ -110,6 +114,13 @@ class _Fields:
         length: FloatArray = 1.0 / np.linalg.norm(directions @ self.to_index.T, axis=-1)
         return length
 
+    def is_near_border(self, section: _Section) -> bool:
+        """Whether the masks' box cuts through what tells the section's direction."""
+        index = self.grid.world_to_index_zyx(section.centre_mm)
+        margin = 2.2 * section.radius_mm / np.array(self.grid.spacing_zyx_mm)
+        last = np.array(self.grid.shape_zyx) - 1
+        return bool((index < margin).any() or (index > last - margin).any())
+
     def is_outside(self, point_mm: FloatArray) -> bool:
         """Whether a point lies outside of the masks' box."""
         index = self.grid.world_to_index_zyx(point_mm)
@@ -139,13 +150,24 @@ def _sections(fields: _Fields) -> list[_Section]:
         away = world - world[index]
         off = np.linalg.norm(away, axis=1)
         section = _section_at(fields, world, off, radius)
+        if section is not None and _is_off_axis(section, world[index]):
+            section = None
         if section is None:
             is_open &= off > 1.2 * radius
             continue
         step = max(0.15 * radius, 0.7 * min(spacing))
         is_open &= (off > 2 * radius) | (np.abs(away @ section.along) > step)
         found.append(section)
-    return found
+    inner = [each for each in found if not fields.is_near_border(each)]
+    return inner or found
+
+
+def _is_off_axis(section: _Section, seed_mm: FloatArray) -> bool:
+    """Whether a section was started at a voxel beside the vessel's axis, such as in a corner."""
+    off = seed_mm - section.centre_mm
+    return float(np.linalg.norm(off - (off @ section.along) * section.along)) > (
+        0.5 * section.radius_mm
+    )
 
 
 def _section_at(
@@ -177,16 +199,22 @@ def _section_angle_deg(fields: _Fields, section: _Section) -> float:
     rays = np.cos(turn)[:, None] * section.across + np.sin(turn)[:, None] * section.upright
     voxel_mm = fields.voxel_mm(rays)
     wall_mm = _wall_mm(fields, section, rays, voxel_mm)
+    near = AVERAGED_RADII * section.radius_mm * np.linspace(-1, 1, 5)[:, None, None]
     rings = []
     for voxels in RING_VOXELS:
         points = section.centre_mm + (wall_mm + voxels * voxel_mm)[:, None] * rays
-        rings.append(fields.read(fields.tumour, points) - 0.5)
+        values = fields.read(fields.tumour, points + near * section.along)
+        rings.append(values.mean(axis=0) - 0.5)
     inner, outer = rings
     if (inner > 0).all():
         return 360.0
     arcs = _arcs(inner)
     outer_arcs = [(0.0, float(NUM_RAYS))] if (outer > 0).all() else _arcs(outer)
     radii = [wall_mm + voxels * voxel_mm for voxels in RING_VOXELS]
+    if len(arcs) == len(outer_arcs) == 1:
+        open_rays = [NUM_RAYS - (arc[1] - arc[0]) for arc in (arcs[0], outer_arcs[0])]
+        if open_rays[0] < SMALL_GAP_DEG / 360 * NUM_RAYS:
+            return 360.0 * (1 - _gap_at_wall(*open_rays) / NUM_RAYS)
     total = 0.0
     for arc in arcs:
         beyond = max(outer_arcs, key=lambda other: _shared(arc, other), default=None)
@@ -199,6 +227,17 @@ def _section_angle_deg(fields: _Fields, section: _Section) -> float:
         total += min(max(stop - start, 0.0), float(NUM_RAYS))
     degrees = min(total * 360.0 / NUM_RAYS, 360.0)
     return degrees if degrees >= LEAST_ARC_DEG else 0.0
+
+
+def _gap_at_wall(inner: float, outer: float) -> float:
+    """Width at the wall of a small gap in a tumour around a vessel, from its widths on two rings.
+
+    The gap between a vessel and a round tumour that is a little off its axis opens like the square
+    root of the distance.
+    """
+    first, second = RING_VOXELS
+    square = inner**2 - (outer**2 - inner**2) * first / (second - first)
+    return float(np.sqrt(max(square, 0.0)))
 
 
 def _wall_mm(
