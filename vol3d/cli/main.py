@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import vol3d
-from vol3d.cli import ask, config, data, doctor, info, measure, outcome, report, train
+from vol3d.cli import ask, compare, config, data, doctor, info, measure, outcome, report, train
 
 app = typer.Typer(
     name="vol3d",
@@ -28,6 +28,7 @@ app = typer.Typer(
 app.command("report")(report.report)
 app.command("ask")(ask.ask)
 app.command("measure")(measure.measure)
+app.command("compare")(compare.compare)
 app.command("info")(info.info)
 app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
