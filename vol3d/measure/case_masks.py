@@ -18,10 +18,12 @@ from vol3d.anatomy import (
 from vol3d.errors import DataError, explain
 from vol3d.measure.mask_names import listed
 from vol3d.measure.masks import MaskLayer, Masks, read_masks
+from vol3d.measure.organ_files import MASK_ENDINGS
 from vol3d.volume import GateNote, Grid, LabelArray, count_voxels
 from vol3d.volume.names import shown_name
 
 _Key = TypeVar("_Key")
+_ABOUT_NAMES = {"label_scheme_unknown", "unknown_labels"}
 
 
 class LayerLabel(NamedTuple):
@@ -76,9 +78,25 @@ def read_case_masks(
         GeometryError: A mask whose extent is not the scan's.
         ConfigError: There is no such scheme.
     """
-    found = [read_masks(path, grid, scheme=scheme) for path in paths]
+    found = [_named_by_file(read_masks(p, grid, scheme=scheme), Path(p)) for p in paths]
     where = ", ".join(shown_name(Path(path)) for path in paths)
     return assemble_masks(found, names=names or {}, where=where)
+
+
+def _named_by_file(masks: Masks, path: Path) -> Masks:
+    """A file with one label that nothing names, named by the file: ``liver_cyst.nii.gz``."""
+    layer = masks.layers[0]
+    name = next((path.name[: -len(e)] for e in MASK_ENDINGS if path.name.endswith(e)), "")
+    is_meant = find_structure(name) is not None or find_lesion_mask(name) is not None
+    if path.is_dir() or layer.declared or not is_meant or len(masks.voxels) > 1:
+        return masks
+    label = next(iter(masks.voxels), 1)
+    names = {label: name}
+    named = MaskLayer(
+        labels_zyx=layer.labels_zyx, names=names if masks.voxels else {}, declared=names
+    )
+    notes = tuple(note for note in masks.notes if note.code not in _ABOUT_NAMES)
+    return Masks(layers=(named,), scheme=None, notes=notes)
 
 
 def assemble_masks(
@@ -128,7 +146,10 @@ class _Tables:
 
     def add(self, place: int, layer: MaskLayer, names: Mapping[int, str]) -> None:
         present = count_voxels(layer.labels_zyx)
-        declared = {**layer.declared, **{n: name for n, name in names.items() if n in present}}
+        declared = dict(layer.declared)
+        if names:  # the user's names win, also over labels of the scheme that are not there
+            declared = {n: name for n, name in declared.items() if n in present}
+            declared |= {n: name for n, name in names.items() if n in present}
         for label, name in sorted(declared.items()):
             at = LayerLabel(place, label)
             if not self._add_named(name, at) and label in present:
@@ -168,7 +189,7 @@ def _shown(key: object) -> str:
 
 
 def _notes(found: list[Masks], *, named: bool, unnamed: list[str]) -> list[GateNote]:
-    dropped = {"label_scheme_unknown", "unknown_labels"} if named else set()
+    dropped = _ABOUT_NAMES if named else set()
     notes = [note for masks in found for note in masks.notes if note.code not in dropped]
     if unnamed:
         message = f"Labels of unknown meaning were not measured: {listed(unnamed)}."

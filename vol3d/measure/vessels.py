@@ -21,6 +21,8 @@ RING_VOXELS = (1.0, 2.4)
 """Where the tumour's edge is looked for, outside of the wall; from both the edge at the wall
 itself is extrapolated, so that the voxels of the wall do not matter."""
 LEAST_ARC_DEG = 3.0
+SAME_DIRECTION = 0.995
+"""Least cosine between neighbouring sections' directions."""
 SMALL_GAP_DEG = 100.0
 """A gap in the contact below it is extrapolated as that of a round tumour."""
 AVERAGED_RADII = 0.05
@@ -159,7 +161,15 @@ def _sections(fields: _Fields) -> list[_Section]:
         is_open &= (off > 2 * radius) | (np.abs(away @ section.along) > step)
         found.append(section)
     inner = [each for each in found if not fields.is_near_border(each)]
-    return inner or found
+    return [each for each in found if _goes_with(each, inner)] if inner else found
+
+
+def _goes_with(section: _Section, inner: list[_Section]) -> bool:
+    """Whether a section runs as the nearest one does whose surroundings are not cut off."""
+    nearest = min(
+        inner, key=lambda other: float(np.linalg.norm(other.centre_mm - section.centre_mm))
+    )
+    return abs(float(nearest.along @ section.along)) >= SAME_DIRECTION
 
 
 def _is_off_axis(section: _Section, seed_mm: FloatArray) -> bool:
@@ -325,11 +335,11 @@ def _at_wall(wall_mm: FloatArray, radii: list[FloatArray], places: tuple[float, 
 
 
 def _running_median(sections: list[_Section], angles: list[float]) -> list[float]:
-    """Medians over the sections within 0.3 radii of each, so that one noisy one does not count."""
+    """Medians over the sections within 0.6 radii of each, so that one noisy one does not count."""
     centres = np.array([section.centre_mm for section in sections])
     values = np.array(angles)
     smooth = []
     for section in sections:
-        near = np.linalg.norm(centres - section.centre_mm, axis=1) <= 0.3 * section.radius_mm
+        near = np.linalg.norm(centres - section.centre_mm, axis=1) <= 0.6 * section.radius_mm
         smooth.append(float(np.median(values[near])))
     return smooth
