@@ -31,6 +31,10 @@ _VOLUME = re.compile(r"\d+(?:[.,]\d+)?\s*(?:cm3|cm³|cm\^3|cc)\b")
 _SLICE = re.compile(
     r"\(slice \d+ of \d+\)|on slice \d+ of \d+|(?:最大层面)?\uff08第\d+/\d+层\uff09"
 )
+_BREAKDOWN = re.compile(
+    r"[(\uff08][^()\uff08\uff09]*(?:个|mass|cyst|lesion)[^()\uff08\uff09]*[)\uff09]"
+)
+"""How many lesions of which type, in parentheses after their number."""
 _HEADING = re.compile(r"^\s*(?:[\w ]{3,30}|[\u4e00-\u9fff]{1,6})\s*[:\uff1a]\s*")
 _LABEL = re.compile(r"^\s*[a-z]\d+\b\s*[:\uff1a]?")
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5", "vi": "6", "vii": "7", "viii": "8"}
@@ -88,7 +92,7 @@ def extract_findings(
             continue
         heading = _heading(plain, terms, heading)
         context = heading
-        for clause in terms.split.split(plain):
+        for clause in terms.split.split(_BREAKDOWN.sub(" ", plain)):
             made = list(_clause(clause, terms, context, number))
             change = None if made else _first(clause, terms.changes)
             if change is not None and found and found[-1].sentence == number:
