@@ -17,8 +17,16 @@ from vol3d.cli.mask_options import (
     to_names,
 )
 from vol3d.cli.measure import needed_masks
-from vol3d.cli.options import JsonFlag, LabelSchemeFlag, ModalityFlag, QuietFlag, to_modality
+from vol3d.cli.options import (
+    JsonFlag,
+    LabelSchemeFlag,
+    ModalityFlag,
+    QuietFlag,
+    VerboseFlag,
+    to_modality,
+)
 from vol3d.cli.outcome import print_json
+from vol3d.cli.progress import show_stages
 
 
 def compare(
@@ -41,6 +49,7 @@ def compare(
     modality: ModalityFlag = None,
     is_json: JsonFlag = False,
     quiet: QuietFlag = False,
+    verbose: VerboseFlag = False,
 ) -> None:
     """Compare lesions of two scans: grown, shrunk, new, gone; comparison.json and .txt."""
     from vol3d.export.writer import check_output_dir, write_file
@@ -55,27 +64,30 @@ def compare(
     names = to_names(label)
     if not prior_masks:
         raise typer.BadParameter("Missing option '--prior-masks'.")
-    cases = [
-        measure_paths(
-            scan,
-            MaskInput(paths=paths, scheme=label_scheme, names=names),
-            MeasureOptions(case_id=case_id),
-            modality=to_modality(modality),
+    with show_stages(is_quiet=quiet, is_verbose=verbose) as on_stage:
+        on_stage("measure")
+        cases = [
+            measure_paths(
+                scan,
+                MaskInput(paths=paths, scheme=label_scheme, names=names),
+                MeasureOptions(case_id=case_id),
+                modality=to_modality(modality),
+            )
+            for scan, paths, case_id in (
+                (prior, prior_masks, "prior"),
+                (current, needed_masks(masks), "current"),
+            )
+        ]
+        old, new = cases
+        on_stage("register")
+        transform = register_rigid(new.volume, old.volume)
+        found = compare_cases(
+            old.facts,
+            new.facts,
+            transform,
+            grids=(old.volume.grid, new.volume.grid),
+            interval_days=interval_days,
         )
-        for scan, paths, case_id in (
-            (prior, prior_masks, "prior"),
-            (current, needed_masks(masks), "current"),
-        )
-    ]
-    old, new = cases
-    transform = register_rigid(new.volume, old.volume)
-    found = compare_cases(
-        old.facts,
-        new.facts,
-        transform,
-        grids=(old.volume.grid, new.volume.grid),
-        interval_days=interval_days,
-    )
     sentences = comparison_sentences(found, old.facts, new.facts, language.value)
     record = {
         "disclaimer": DISCLAIMER,

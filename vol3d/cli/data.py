@@ -17,7 +17,7 @@ from vol3d.cli.mask_options import (
     ProfileOption,
     to_profile,
 )
-from vol3d.cli.options import JsonFlag, QuietFlag
+from vol3d.cli.options import JsonFlag, QuietFlag, VerboseFlag
 from vol3d.cli.outcome import OK, SOME_FAILED, print_json
 
 app = typer.Typer(help="Data sets made from scans and masks.", no_args_is_help=True)
@@ -43,6 +43,7 @@ def make_vqa(
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes at once.")] = 1,
     is_json: JsonFlag = False,
     quiet: QuietFlag = False,
+    verbose: VerboseFlag = False,
 ) -> int:
     """Make tumour questions in the layout of DeepTumorVQA 2.0 from scans with masks.
 
@@ -60,7 +61,7 @@ def make_vqa(
         language=language.value,
         profile=to_profile(profile),
     )
-    with _progress(len(entries), is_quiet=quiet) as on_case:
+    with _progress(len(entries), is_quiet=quiet, is_verbose=verbose) as on_case:
         result = make(entries, output, options, workers=workers, on_case=on_case)
     if is_json:
         print_json(
@@ -80,8 +81,15 @@ def make_vqa(
 
 
 @contextmanager
-def _progress(total: int, *, is_quiet: bool) -> Iterator[Callable[[str, str | None], None]]:
-    """A callback that advances a bar on a terminal and does nothing elsewhere."""
+def _progress(
+    total: int, *, is_quiet: bool, is_verbose: bool
+) -> Iterator[Callable[[str, str | None], None]]:
+    """A callback that names the case that ends, or advances a bar on a terminal."""
+    if is_verbose:
+        yield lambda case_id, problem: print(
+            f"{case_id}: {'measured' if problem is None else 'failed'}", file=sys.stderr
+        )
+        return
     if is_quiet or not sys.stderr.isatty():
         yield lambda case_id, problem: None
         return

@@ -29,9 +29,11 @@ from vol3d.cli.options import (
     QuietFlag,
     ScanArgument,
     SeriesFlag,
+    VerboseFlag,
     to_modality,
 )
 from vol3d.cli.outcome import print_json
+from vol3d.cli.progress import show_stages
 
 
 def measure(
@@ -50,6 +52,7 @@ def measure(
     modality: ModalityFlag = None,
     is_json: JsonFlag = False,
     quiet: QuietFlag = False,
+    verbose: VerboseFlag = False,
 ) -> None:
     """Measure organs and lesions on masks: facts.json and measurements.csv."""
     from vol3d.export.findings import facts_record, write_measurements
@@ -61,20 +64,23 @@ def measure(
     from vol3d.report.schema import DISCLAIMER
 
     folder = check_output_dir(output)
-    case = measure_paths(
-        resolve_scan(scan),
-        MaskInput(paths=needed_masks(masks), scheme=label_scheme, names=to_names(label)),
-        MeasureOptions(
-            profile=to_profile(profile),
-            phase=to_phase(phase),
-            mask_source=to_source(mask_source),
-            case_id=case_id,
-        ),
-        series=series,
-        modality=to_modality(modality),
-    )
-    report = compose_report(case.facts, language="en", style="structured")
-    write_measurements(case, report, folder)
+    with show_stages(is_quiet=quiet, is_verbose=verbose) as on_stage:
+        on_stage("measure")
+        case = measure_paths(
+            resolve_scan(scan),
+            MaskInput(paths=needed_masks(masks), scheme=label_scheme, names=to_names(label)),
+            MeasureOptions(
+                profile=to_profile(profile),
+                phase=to_phase(phase),
+                mask_source=to_source(mask_source),
+                case_id=case_id,
+            ),
+            series=series,
+            modality=to_modality(modality),
+        )
+        on_stage("compose")
+        report = compose_report(case.facts, language="en", style="structured")
+        write_measurements(case, report, folder)
     if is_json:
         print_json(facts_record(case.facts))
     if not quiet:

@@ -10,6 +10,7 @@ LABELS = {
     "load": "Loading the model",
     "read": "Reading the scan",
     "measure": "Measuring the scan",
+    "register": "Laying the scans over each other",
     "prepare": "Preparing the model's input",
     "encode": "Looking at the scan",
     "generate": "Writing",
