@@ -1,5 +1,6 @@
 """Structures, lesion types, label schemes and the thresholds of clinical rules."""
 
+from vol3d.anatomy.ct_rate import CT_RATE_ABNORMALITIES
 from vol3d.anatomy.schemes import LabelScheme, find_scheme, label_scheme, scheme_keys
 from vol3d.anatomy.structures import (
     Language,
@@ -19,6 +20,7 @@ from vol3d.anatomy.structures import (
 from vol3d.anatomy.thresholds import Threshold, threshold, thresholds, thresholds_sha256
 
 __all__ = [
+    "CT_RATE_ABNORMALITIES",
     "LabelScheme",
     "Language",
     "LesionMask",

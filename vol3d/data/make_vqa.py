@@ -29,6 +29,7 @@ README = """Questions made from measured facts by vol3d. Research use only, not 
 
 benchmark/test_qa.json, test_qa.jsonl   held-out questions
 train/train_qa.csv, val_qa_pool.csv     training and validation questions
+chest_brain/                            the same three files of questions about chest and brain
 tool_cache/                             what measuring tools answer about each case
 metadata/subtype_schema.csv             the 42 subtypes with their numbers of questions
 facts/                                  measured facts of every case
@@ -212,20 +213,33 @@ def _write_all(
     patients: dict[str, str],
     options: VqaOptions,
 ) -> None:
-    def of(split: Split) -> list[QaRecord]:
-        return [record for record in records if record.split == split]
+    def is_of_the_42(record: QaRecord) -> bool:
+        return record.question_subtype in SUBTYPES
 
-    write_json(out_dir / "benchmark" / "test_qa.json", of("benchmark"))
-    write_csv(out_dir / "train" / "train_qa.csv", of("train"))
-    write_csv(out_dir / "train" / "val_qa_pool.csv", of("validation"))
+    others = [record for record in records if not is_of_the_42(record)]
+    records = [record for record in records if is_of_the_42(record)]
+    _write_splits(out_dir, records)
+    if others:
+        _write_splits(out_dir / "chest_brain", others)
     held_out = [c for c in cases if split_of(patients[c.case_id], options) == "benchmark"]
-    others = [c for c in cases if split_of(patients[c.case_id], options) != "benchmark"]
+    rest = [c for c in cases if split_of(patients[c.case_id], options) != "benchmark"]
     caches = out_dir / "tool_cache"
     write_tool_cache(caches / "benchmark_oracle_tool_cache.json", held_out)
-    write_tool_cache(caches / "training_oracle_tool_cache.json", others)
-    _write_schema(out_dir / "metadata" / "subtype_schema.csv", of("benchmark"), records)
+    write_tool_cache(caches / "training_oracle_tool_cache.json", rest)
+    bench = _of_split(records, "benchmark")
+    _write_schema(out_dir / "metadata" / "subtype_schema.csv", bench, records)
     (out_dir / "README.txt").write_text(README, encoding="utf-8")
     _write_checksums(out_dir)
+
+
+def _of_split(records: list[QaRecord], split: Split) -> list[QaRecord]:
+    return [record for record in records if record.split == split]
+
+
+def _write_splits(folder: Path, records: list[QaRecord]) -> None:
+    write_json(folder / "benchmark" / "test_qa.json", _of_split(records, "benchmark"))
+    write_csv(folder / "train" / "train_qa.csv", _of_split(records, "train"))
+    write_csv(folder / "train" / "val_qa_pool.csv", _of_split(records, "validation"))
 
 
 def _write_schema(path: Path, held_out: list[QaRecord], records: list[QaRecord]) -> None:

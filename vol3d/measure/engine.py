@@ -9,7 +9,9 @@ from importlib.metadata import version
 import numpy as np
 
 from vol3d.anatomy import group_members, parts_of, structure, structures, thresholds_sha256
+from vol3d.measure.brain import brain_facts
 from vol3d.measure.case_masks import CaseMasks, LayerLabel
+from vol3d.measure.chest import chest_facts, chest_gates
 from vol3d.measure.facts import (
     CaseFacts,
     LesionFacts,
@@ -132,7 +134,15 @@ def measure_case_masks(
             rules_sha256=thresholds_sha256(),
         ),
     )
-    return with_derived(facts)
+    facts = with_derived(facts)
+    gates = (*facts.derived.gates, *chest_gates(facts))
+    return facts.model_copy(
+        update={
+            "chest": chest_facts(volume, masks, facts),
+            "brain": brain_facts(masks, facts, volume.grid),
+            "derived": facts.derived.model_copy(update={"gates": gates}),
+        }
+    )
 
 
 def _annotated(masks: CaseMasks, lesions: tuple[LesionFacts, ...]) -> dict[str, tuple[str, ...]]:

@@ -9,7 +9,9 @@ from vol3d.report.organ_text import members
 from vol3d.report.records import Sentence
 from vol3d.report.voice import Voice
 
-DIFFUSE_TYPES = frozenset(("effusion", "ascites", "consolidation", "opacity", "emphysema"))
+DIFFUSE_TYPES = frozenset(
+    ("effusion", "ascites", "consolidation", "opacity", "atelectasis", "emphysema")
+)
 """Types that are given by their total volume on each side, not one by one."""
 
 

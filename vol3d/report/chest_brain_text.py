@@ -30,18 +30,28 @@ def lung_sentences(voice: Voice) -> list[Sentence]:
 
 
 def heart_sentences(voice: Voice) -> list[Sentence]:
-    """Cardiothoracic ratio."""
+    """Cardiothoracic ratio and calcium of the coronary arteries."""
     chest = voice.facts.chest
-    if chest is None or chest.cardiothoracic_ratio is None:
+    if chest is None:
         return []
-    ids, has = abnormality(voice, "cardiomegaly")
-    ids = ("chest.cardiothoracic_ratio", *ids)
-    ratio = numerals.ratio(chest.cardiothoracic_ratio)
-    return [
-        voice.say(
-            "heart.large" if has else "heart.ratio", ids, about="heart", fields={"ratio": ratio}
-        )
-    ]
+    said = []
+    if chest.cardiothoracic_ratio is not None:
+        ids, has = abnormality(voice, "cardiomegaly")
+        ids = ("chest.cardiothoracic_ratio", *ids)
+        fields = {"ratio": numerals.ratio(chest.cardiothoracic_ratio)}
+        key = "heart.large" if has else "heart.ratio"
+        said.append(voice.say(key, ids, about="heart", fields=fields))
+    ids, has = abnormality(voice, "coronary artery wall calcification")
+    if has is not None:
+        key = "heart.coronary" if has else "heart.no_coronary"
+        said.append(voice.say(key, ids, about="heart"))
+    return said
+
+
+def aorta_sentences(voice: Voice) -> list[Sentence]:
+    """Calcium of the aorta."""
+    ids, has = abnormality(voice, "arterial wall calcification")
+    return [voice.say("aorta.calcium", ids, about="aorta")] if has else []
 
 
 def abnormality(voice: Voice, word: str) -> tuple[tuple[str, ...], bool | None]:

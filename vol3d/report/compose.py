@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from vol3d.anatomy import Language, group_members, structure
 from vol3d.measure.facts import CaseFacts
-from vol3d.report.chest_brain_text import brain_sentences, heart_sentences, lung_sentences
+from vol3d.report.chest_brain_text import (
+    aorta_sentences,
+    brain_sentences,
+    heart_sentences,
+    lung_sentences,
+)
 from vol3d.report.gaps import gap_sentences, is_core, shown_regions
 from vol3d.report.impression import impression_sentences
 from vol3d.report.lesion_text import lesion_sentences
@@ -137,6 +142,8 @@ def _measurements(voice: Voice, group: str) -> list[Sentence]:
         return lung_sentences(voice)
     if group == "heart":
         return heart_sentences(voice)
+    if group == "aorta":
+        return aorta_sentences(voice)
     if group == "brain":
         return brain_sentences(voice)
     return derived_sentences(voice, group) if group_members(group) else []

@@ -38,7 +38,15 @@ _BREAKDOWN = re.compile(
 _HEADING = re.compile(r"^\s*(?:[\w ]{3,30}|[\u4e00-\u9fff]{1,6})\s*[:\uff1a]\s*")
 _LABEL = re.compile(r"^\s*[a-z]\d+\b\s*[:\uff1a]?")
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5", "vi": "6", "vii": "7", "viii": "8"}
-_UNCOUNTED = {"effusion", "ascites", "emphysema", "consolidation", "opacity", "lymph_node"}
+_UNCOUNTED = {
+    "effusion",
+    "ascites",
+    "emphysema",
+    "atelectasis",
+    "consolidation",
+    "opacity",
+    "lymph_node",
+}
 _PART_OWNERS = {
     "pancreas": ("head", "body", "tail"),
     "lung": ("upper_lobe", "middle_lobe", "lower_lobe"),

@@ -9,7 +9,7 @@ from vol3d.anatomy import Language
 from vol3d.measure.facts import CaseFacts
 from vol3d.vqa.options import LETTERS
 from vol3d.vqa.parse import ParsedPrompt, parse_prompt
-from vol3d.vqa.subtypes import answer_value
+from vol3d.vqa.table import answer_value
 from vol3d.vqa.values import NO, YES, Number, Slots, Value, means_the_same, value_text
 from vol3d.vqa.wording import LANGUAGES
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from vol3d.errors import DataError, explain
 from vol3d.measure.facts import CaseFacts
 from vol3d.vqa.generate import VqaQuestion
-from vol3d.vqa.subtypes import SUBTYPES
+from vol3d.vqa.table import ALL_SUBTYPES
 
 VERSION = "vol3d-1"
 QUESTION_TYPES = ("recognition", "measurement", "visual reasoning", "medical reasoning")
@@ -159,7 +159,7 @@ def load_questions(path: Path) -> tuple[QaRecord, ...]:
             raise _wrong(path, number, f"{place}: {first['msg']}") from None
         if record.qid in seen:
             raise _wrong(path, number, f"qid {record.qid} twice")
-        if record.question_subtype not in SUBTYPES:
+        if record.question_subtype not in ALL_SUBTYPES:
             raise _wrong(path, number, f"question_subtype {record.question_subtype!r}")
         seen.add(record.qid)
         records.append(record)
@@ -210,5 +210,5 @@ def _canonical(row: Mapping[str, Any], number: int) -> dict[str, Any]:
     elif lesion is None:
         named["lesion"] = False
     subtype = str(named.get("question_subtype", ""))
-    named["question_subtype"] = subtype if subtype in SUBTYPES else subtype.replace("_", " ")
+    named["question_subtype"] = subtype if subtype in ALL_SUBTYPES else subtype.replace("_", " ")
     return named

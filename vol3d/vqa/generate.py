@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from vol3d.anatomy import Language
 from vol3d.measure.facts import CaseFacts
-from vol3d.vqa.clear import is_clear
 from vol3d.vqa.options import (
     LETTERS,
     KeyBalancer,
@@ -16,7 +15,8 @@ from vol3d.vqa.options import (
     option_texts,
 )
 from vol3d.vqa.slots import possible_slots
-from vol3d.vqa.subtypes import SUBTYPES, Subtype
+from vol3d.vqa.subtypes import Subtype
+from vol3d.vqa.table import ALL_SUBTYPES, is_clear
 from vol3d.vqa.values import Phrase, Slots, Value, organ_name, value_text
 from vol3d.vqa.wording import question_text
 
@@ -53,7 +53,7 @@ class VqaQuestion:
     @property
     def row(self) -> Subtype:
         """The subtype's row of the table."""
-        return SUBTYPES[self.subtype]
+        return ALL_SUBTYPES[self.subtype]
 
 
 def generate_questions(
@@ -76,7 +76,7 @@ def generate_questions(
     rng = random.Random(f"{seed}/{facts.case_id}/{language}")
     balancer = balancer or KeyBalancer()
     questions = []
-    for name in SUBTYPES:
+    for name in ALL_SUBTYPES:
         asked = 0
         for slots, value in _askable(name, facts, rng):
             if asked == per_subtype:
@@ -90,7 +90,7 @@ def generate_questions(
 
 def _askable(subtype: str, facts: CaseFacts, rng: random.Random) -> list[tuple[Slots, Value]]:
     """Fillings with clear answers, rare answers as likely to come first as frequent ones."""
-    row = SUBTYPES[subtype]
+    row = ALL_SUBTYPES[subtype]
     by_answer: dict[str, list[tuple[Slots, Value]]] = {}
     for slots in possible_slots(subtype, facts):
         value = row.answer(facts, slots)
@@ -126,7 +126,7 @@ def _make(
     rng.shuffle(wrong)
     index = balancer.place(subtype, len(wrong) + 1, rng)
     options = option_texts([*wrong[:index], value, *wrong[index:]], language)
-    organ = slots.get("organ", SUBTYPES[subtype].organ) or ""
+    organ = slots.get("organ", ALL_SUBTYPES[subtype].organ) or ""
     return VqaQuestion(
         subtype=subtype,
         slots=slots,

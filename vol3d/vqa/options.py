@@ -19,7 +19,11 @@ DISTRACTOR_SHARES = (0.08, 0.45)
 LEAST_APART = 0.05
 """Share of the truth by which any two numeric options differ at least."""
 _NUM_NUMBERS = 4
+_SIDES = ("left side", "right side", "both sides")
 _SETS: dict[str, tuple[str, ...]] = {
+    "pleural effusion side": _SIDES,
+    "brain lesion side": _SIDES,
+    "midline shift direction": _SIDES[:2],
     "largest lesion attenuation": ("hypoattenuating", "isoattenuating", "hyperattenuating"),
     "liver lesion clustering": ("highly clustered", "somewhat clustered", "widely distributed"),
     "kidney volume comparison": ("left kidney", "right kidney", "the same"),
@@ -69,6 +73,8 @@ def make_distractors(
         return sorted(rng.sample(others, min(3, len(others))), key=others.index)
     if subtype == "largest lesion location":
         return _locations(slots["organ"], truth.key, rng)
+    if truth.kind == "part":
+        return _parts(facts, truth.key, rng)
     if subtype == "inter-segment comparison":
         every = [*(Phrase(key=slots[k], kind="segment") for k in ("segment", "segment_b"))]
         return [each for each in (*every, Phrase(key="equal")) if each.key != truth.key]
@@ -78,7 +84,7 @@ def make_distractors(
     return _other_organs(facts, slots["organ"], truth.key, rng)
 
 
-_PERCENT = ("tumor burden percentage", "largest lesion slice")
+_PERCENT = ("tumor burden percentage", "largest lesion slice", "emphysema index")
 
 
 def _numbers(truth: Number, rng: random.Random, *, is_percent: bool) -> list[Value] | None:
@@ -126,6 +132,15 @@ def _locations(organ: str, truth: str, rng: random.Random) -> list[Value] | None
             break
         made.add("/".join(sorted(rng.sample(free, size), key=order.index)))
     return [Phrase(key=each, kind="segments") for each in sorted(made)]
+
+
+def _parts(facts: CaseFacts, truth: str, rng: random.Random) -> list[Value] | None:
+    """Other parts of the same organ that the scan shows, such as lobes."""
+    organ = "lung" if truth.startswith("lung_") else "brain"
+    others = [key for key in part_names(organ) if key != truth and facts.organ(key) is not None]
+    if not others:
+        return None
+    return [Phrase(key=key, kind="part") for key in rng.sample(others, min(3, len(others)))]
 
 
 _ORGANS_AROUND = (

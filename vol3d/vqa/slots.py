@@ -6,7 +6,7 @@ from itertools import combinations, permutations
 
 from vol3d.measure.facts import CaseFacts
 from vol3d.measure.neighbours import part_names
-from vol3d.vqa.subtypes import SUBTYPES
+from vol3d.vqa.table import ALL_SUBTYPES
 
 VOLUME_ORGANS = ("liver", "spleen", "pancreas", "kidney_left", "kidney_right")
 HU_ORGANS = ("liver", "spleen", "pancreas", "kidney")
@@ -37,9 +37,13 @@ def possible_slots(subtype: str, facts: CaseFacts) -> list[dict[str, str]]:
 
     Whether the facts settle the answer is not asked here.
     """
-    wanted = SUBTYPES[subtype].slots
+    wanted = ALL_SUBTYPES[subtype].slots
     if not wanted:
         return [{}]
+    if wanted == ("abnormality",):
+        return [
+            {"abnormality": word} for word in (facts.chest.abnormalities if facts.chest else ())
+        ]
     if wanted == ("organ", "organ_b"):
         return _organ_pairs(subtype, facts)
     if wanted == ("organ", "lesion_type"):

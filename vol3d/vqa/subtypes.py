@@ -254,8 +254,3 @@ _ROWS = (
 
 SUBTYPES: Mapping[str, Subtype] = MappingProxyType({row.name: row for row in _ROWS})
 """All subtypes by name, in the specification's order."""
-
-
-def answer_value(subtype: str, facts: CaseFacts, slots: Slots) -> Value | None:
-    """The true answer before it is worded; ``None`` where the facts do not settle it."""
-    return SUBTYPES[subtype].answer(facts, slots)

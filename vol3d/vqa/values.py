@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from vol3d.anatomy import Language
+from vol3d.anatomy import Language, structure
 
 Slots = Mapping[str, str]
 """What a question leaves open: ``organ``, ``organ_b``, ``lesion_type``, ``segment``,
@@ -58,12 +58,18 @@ def phrase_table() -> dict[str, Any]:
 
 def organ_name(key: str, language: Language) -> str:
     """An organ as questions name it: ``kidneys`` for both."""
-    return str(phrase_table()["names"]["organs"][key][language])
+    names = phrase_table()["names"]
+    return str((names["places"].get(key) or names["organs"][key])[language])
 
 
 def segment_name(segment: str, language: Language) -> str:
     """A part as questions name it: ``segment 4``, ``the head``."""
     return str(phrase_table()["names"]["segments"][segment][language])
+
+
+def abnormality_name(word: str, language: Language) -> str:
+    """An abnormality word of CT-RATE as questions name it."""
+    return str(phrase_table()["names"]["abnormalities"][word][language])
 
 
 def type_name(lesion_type: str, language: Language, *, plural: bool = False) -> str:
@@ -86,6 +92,8 @@ def value_text(value: Value, language: Language = "en") -> str:
         return str(row.get(f"answer_{language}", row[language]))
     if value.kind == "segment":
         return segment_name(value.key, language)
+    if value.kind == "part":
+        return structure(value.key).name(language)
     if value.kind == "segments":
         return _segments_text(value.key, language)
     return str(phrase_table()["phrases"][value.key][language])

@@ -9,8 +9,15 @@ from functools import cache
 from pathlib import Path
 
 from vol3d.anatomy import Language
-from vol3d.vqa.subtypes import SUBTYPES
-from vol3d.vqa.values import Slots, organ_name, phrase_table, segment_name, type_name
+from vol3d.vqa.table import ALL_SUBTYPES
+from vol3d.vqa.values import (
+    Slots,
+    abnormality_name,
+    organ_name,
+    phrase_table,
+    segment_name,
+    type_name,
+)
 
 LANGUAGES: tuple[Language, Language] = ("en", "zh")
 _PLACE = re.compile(r"\{(\w+)\}")
@@ -47,6 +54,8 @@ def _names(slots: Slots, language: Language) -> dict[str, str]:
         elif slot == "lesion_type":
             names["type"] = type_name(value, language)
             names["types"] = type_name(value, language, plural=True)
+        elif slot == "abnormality":
+            names[slot] = abnormality_name(value, language)
         else:
             names[slot] = segment_name(value, language)
     return names
@@ -68,7 +77,7 @@ def patterns() -> tuple[tuple[str, Language, re.Pattern[str]], ...]:
     """One regular expression per wording, for squeezed texts: subtype, language, pattern."""
     return tuple(
         (name, language, _pattern(text, language))
-        for name in SUBTYPES
+        for name in ALL_SUBTYPES
         for language in LANGUAGES
         for text in wordings()[name][language]
     )
@@ -105,6 +114,9 @@ def _slot_names(slot: str, language: Language) -> Iterator[tuple[str, str]]:
             if language == "en":
                 for other in row["also"]:
                     yield squeezed(other), key
+    elif slot == "abnormality":
+        for key in table["abnormalities"]:
+            yield squeezed(abnormality_name(key, language)), key
     elif slot in ("type", "types"):
         for key in table["types"]:
             yield squeezed(type_name(key, language, plural=slot == "types")), key
