@@ -27,7 +27,7 @@ from vol3d.vqa.answerer import answer_prompt  # noqa: E402
 from vol3d.vqa.generate import generate_questions  # noqa: E402
 from vol3d.vqa.options import KeyBalancer  # noqa: E402
 from vol3d.vqa.parse import parse_prompt  # noqa: E402
-from vol3d.vqa.subtypes import SUBTYPES  # noqa: E402
+from vol3d.vqa.table import ALL_SUBTYPES  # noqa: E402
 
 PHANTOM_ORGANS = {2: "liver", 3: "spleen", 4: "pancreas", 5: "kidney_left", 6: "kidney_right"}
 LESION_LABELS = {2: 1, 4: 2, 5: 3, 6: 4}
@@ -77,8 +77,8 @@ def main() -> None:
     print(f"{len(cases)} measured cases")
     cases += [random_case(seed) for seed in range(given.cases - len(cases))]
     balancer, counts, wrong = KeyBalancer(), Counter[str](), 0
-    letters: dict[str, Counter[str]] = {name: Counter() for name in SUBTYPES}
-    answers: dict[str, Counter[str]] = {name: Counter() for name in SUBTYPES}
+    letters: dict[str, Counter[str]] = {name: Counter() for name in ALL_SUBTYPES}
+    answers: dict[str, Counter[str]] = {name: Counter() for name in ALL_SUBTYPES}
     for number, facts in enumerate(cases):
         for question in generate_questions(facts, seed=number, balancer=balancer):
             counts[question.subtype] += 1
@@ -92,7 +92,7 @@ def main() -> None:
             if not is_read or letter != question.correct_option or text != question.answer:
                 wrong += 1
                 print("WRONG", question)
-    for name in SUBTYPES:
+    for name in ALL_SUBTYPES:
         shown = " ".join(f"{k}={v}" for k, v in sorted(letters[name].items()))
         most = "; ".join(f"{k}: {v}" for k, v in answers[name].most_common(6))
         print(f"{name}: {counts[name]} | {shown} | {most}")

@@ -111,8 +111,12 @@ def _by_organ(voice: Voice) -> Iterable[TableRow]:
                 fact_id=f"derived.{field}.{group}",
             )
     for group, counts in derived.lesion_counts.items():
+        named = set()
         for lesion_type, number in counts.items():
             kinds = voice.kind(lesion_type, group, number=2)
+            if kinds in named:  # "lesions" of any type, where all have no other name
+                continue
+            named.add(kinds)
             yield TableRow(
                 structure=voice.group(group),
                 quantity=voice.quantity("count").format(kinds=kinds),
