@@ -68,13 +68,20 @@ def body_mask(volume: Volume) -> BoolArray:
     return _upsample(body, strides, shape)
 
 
+SMALLEST_SECTION_CM2 = 20.0
+"""Of the body's largest slice, for a midline where intensities say nothing: a 5 cm wide circle."""
+
+
 def midline_x_mm(volume: Volume) -> float | None:
-    """World x of the body's centre of mass; ``None`` where no body is found.
+    """World x of the body's centre of mass; ``None`` where nothing as large as a body is found.
 
     The middle of the field of view is no midline: patients and fields of view lie off-centre.
+    Neither is that of a label map given as a scan, whose "body" are a few lesions.
     """
     body = body_mask(volume)
-    if not body.any():
+    per_slice_cm2 = np.count_nonzero(body, axis=(1, 2)) * volume.grid.voxel_volume_mm3 / 100.0
+    section_cm2 = per_slice_cm2.max(initial=0.0) / volume.grid.spacing_zyx_mm[0]
+    if not body.any() or (volume.unit != "HU" and section_cm2 < SMALLEST_SECTION_CM2):
         return None
     centre = [
         float(np.average(np.arange(n), weights=np.count_nonzero(body, axis=other)))

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from vol3d.measure.body import body_mask
+from vol3d.measure.body import body_mask, midline_x_mm
 from vol3d.volume import Grid, Volume
 
 
@@ -100,3 +100,12 @@ def test_single_voxel_axes_do_not_fail() -> None:
     voxels = np.full((1, 1, 5), -1000, dtype=np.int16)
     voxels[0, 0, 2] = 40
     assert body_mask(ct(voxels)).shape == (1, 1, 5)
+
+
+def test_a_label_map_given_as_a_scan_has_no_midline() -> None:
+    voxels = np.zeros((10, 60, 60), dtype=np.int16)
+    voxels[4:6, 20:26, 40:46] = 1
+    volume = Volume.from_array(
+        voxels, Grid(shape_zyx=voxels.shape, affine=np.eye(4)), modality="MR", unit="arbitrary"
+    )
+    assert midline_x_mm(volume) is None
