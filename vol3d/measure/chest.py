@@ -16,12 +16,15 @@ import numpy.typing as npt
 from vol3d.anatomy import CT_RATE_ABNORMALITIES, parts_of, threshold
 from vol3d.measure.case_masks import CaseMasks
 from vol3d.measure.facts import CaseFacts, ChestFacts, Gate, OrganFacts
+from vol3d.measure.instances import bounding_box, padded_box
 from vol3d.measure.presence import lesion_presence
 from vol3d.measure.rules import is_ct_in_hu
 from vol3d.volume import Volume
 
 BoolArray = npt.NDArray[np.bool_]
 EMPHYSEMA_RULE = "emphysema_index"
+AROUND_CALCIUM_MM = 10.0
+"""How far around an artery bone is recognised as such."""
 
 _BY_MASK: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
     {
@@ -188,14 +191,22 @@ def _calcified(volume: Volume, masks: CaseMasks, facts: CaseFacts) -> dict[str, 
 
 
 def _has_calcium(volume: Volume, masks: CaseMasks, key: str) -> bool | None:
-    """Whether a structure holds a connected bright part; ``None`` where it is not masked."""
+    """Whether a structure holds calcium; ``None`` where it is not masked.
+
+    A connected bright part counts by the voxels that lie in the structure, if these are most of it:
+    a vertebra that blurs into the aorta's mask is none.
+    """
     at = masks.structures.get(key)
     if at is None:
         return None
-    inside = masks.layers[at.layer] == at.label
-    if not inside.any():
+    box = bounding_box(masks.layers[at.layer] == at.label)
+    if box is None:
         return None
-    bright = inside & (volume.voxels_zyx >= threshold("calcification.hu"))
+    box = padded_box(box, volume.grid, AROUND_CALCIUM_MM)
+    inside = masks.layers[at.layer][box] == at.label
+    bright = volume.voxels_zyx[box] >= threshold("calcification.hu")
+    parts = cc3d.connected_components(np.ascontiguousarray(bright), connectivity=26)
+    own = np.bincount(parts[inside], minlength=int(parts.max()) + 1)[1:]
+    whole = np.bincount(parts.ravel())[1:]
     least = threshold("calcification.volume_mm3") / volume.grid.voxel_volume_mm3
-    parts = cc3d.connected_components(bright, connectivity=26)
-    return bool((np.bincount(parts.ravel())[1:] >= least).any())
+    return bool(((own >= least) & (own > 0.5 * whole)).any())

@@ -208,3 +208,12 @@ def test_brain_that_is_cut_off_at_the_side_has_no_midline() -> None:
 
 def test_brain_alone_settles_nothing() -> None:
     assert measured({"brain": BRAIN}, volume=mr()).brain is None
+
+
+def test_a_vertebra_that_blurs_into_the_aorta_is_no_calcium() -> None:
+    volume, masks = aorta_ct(60)
+    voxels = np.array(volume.voxels_zyx)
+    voxels[10:30, 0:6, 40:56] = 300  # reaches one voxel into the aorta
+    blurred = ct(voxels, grid(), contrast=False)
+    found = chest(masks, volume=blurred, phase="unenhanced").abnormalities
+    assert "Arterial wall calcification" not in found

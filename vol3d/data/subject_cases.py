@@ -1,0 +1,189 @@
+"""Synthetic subjects as labelled cases: masks, measured facts, questions, reports, files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from vol3d.anatomy import Language
+from vol3d.measure.case_masks import CaseMasks, assemble_masks
+from vol3d.measure.engine import MeasureOptions, measure_case_masks
+from vol3d.measure.facts import CaseFacts
+from vol3d.measure.masks import MaskLayer, Masks
+from vol3d.phantom.subjects import LABELS, STRUCTURE_LABELS, Subject
+from vol3d.report.compose import compose_report
+from vol3d.volume import Volume, write_nifti
+
+Format = Literal["nifti", "dicom"]
+Layer = tuple[npt.NDArray[np.uint8], dict[int, str]]
+
+LOOKED_FOR = {
+    "abdomen": (
+        "liver_tumor",
+        "liver_cyst",
+        "kidney_tumor_left",
+        "kidney_tumor_right",
+        "kidney_cyst_left",
+        "kidney_cyst_right",
+        "pancreas_pdac",
+        "pancreas_pnet",
+        "pancreas_cyst",
+        "colon_tumor",
+        "ascites",
+    ),
+    "chest": ("lung_nodule", "pleural_effusion", "consolidation"),
+    "head": ("brain_metastases",),
+}
+"""Lesion masks that every case of a region has, empty ones included: all of it was looked for."""
+_PLAIN_KINDS = {"brain_metastasis": "brain_metastases", "lung_nodule": "lung_nodule"}
+_TISSUE_MASKS = {
+    "ascites": "ascites",
+    "effusion": "pleural_effusion",
+    "consolidation": "consolidation",
+}
+_BRAIN = ("cerebral_hemisphere_left", "cerebral_hemisphere_right")
+
+
+def subject_layers(subject: Subject) -> list[Layer]:
+    """Label arrays with the name of every label that a mask could show: organs, parts, lesions."""
+    names = {n: key for n, key in STRUCTURE_LABELS.items() if _is_of_region(key, subject)}
+    organs = np.where(np.isin(subject.labels_zyx, list(names)), subject.labels_zyx, 0)
+    present = set(np.unique(subject.parts_zyx).tolist()) - {0}
+    parts = {n: STRUCTURE_LABELS[n] for n in sorted(present)}
+    layers: list[Layer] = [(organs.astype(np.uint8), names)]
+    if parts:
+        layers.append((subject.parts_zyx, parts))
+    layers.append(_lesion_layer(subject))
+    if subject.plan.region == "head":
+        brain = np.isin(subject.labels_zyx, [LABELS[key] for key in _BRAIN]).astype(np.uint8)
+        layers.append((brain, {1: "brain"}))
+    return layers
+
+
+_PART_KEYS = ("liver_segment_", "pancreas_head", "pancreas_body", "pancreas_tail")
+
+
+def _is_of_region(key: str, subject: Subject) -> bool:
+    """Whether the organ layer shows a structure: what its painters paint, absent ones included."""
+    if key.startswith(_PART_KEYS) or "_lobe_" in key or key == "brain":
+        return False
+    number = LABELS[key]
+    if (subject.labels_zyx == number).any():
+        return True
+    own_sex = {"F": "prostate", "M": "uterus"}[subject.plan.sex]
+    always = ("kidney_left", "kidney_right", "gallbladder", "spleen", "liver", "pancreas")
+    return subject.plan.region == "abdomen" and key in always and key != own_sex
+
+
+def _lesion_layer(subject: Subject) -> Layer:
+    """Lesions by kind; lesions of one kind are told apart by lying apart."""
+    region = subject.plan.region
+    kinds = list(LOOKED_FOR[region])
+    array = np.zeros(subject.labels_zyx.shape, dtype=np.uint8)
+    for tissue, name in _TISSUE_MASKS.items():
+        if name in kinds:
+            array[subject.labels_zyx == LABELS[tissue]] = kinds.index(name) + 1
+    for lesion in subject.lesions:
+        name = lesion_name(lesion.plan.organ, lesion.plan.kind)
+        if name not in kinds:
+            kinds.append(name)
+        array[subject.lesions_zyx == lesion.id] = kinds.index(name) + 1
+    return array, {number: name for number, name in enumerate(kinds, start=1)}
+
+
+def lesion_name(organ: str, kind: str) -> str:
+    """File name of the mask of a kind of lesion, such as ``kidney_cyst_left``."""
+    for side in ("left", "right"):
+        if organ == f"kidney_{side}":
+            return f"kidney_{kind}_{side}"
+    plain = organ.removesuffix("_left").removesuffix("_right")
+    return _PLAIN_KINDS.get(f"{plain}_{kind}", f"{plain}_{kind}")
+
+
+def subject_masks(subject: Subject) -> CaseMasks:
+    """The masks of a subject, as the findings engine reads them."""
+    layers = tuple(
+        MaskLayer(labels_zyx=array, names=names, declared=names)
+        for array, names in subject_layers(subject)
+    )
+    return assemble_masks([Masks(layers=layers, scheme=None)], where="phantom")
+
+
+def subject_facts(subject: Subject, *, case_id: str | None = None) -> CaseFacts:
+    """Facts of a subject, measured on its masks."""
+    plan = subject.plan
+    options = MeasureOptions(
+        case_id=case_id or image_id(subject.seed),
+        phase=plan.phase if plan.modality == "CT" else None,
+        mask_source="phantom",
+        sex=plan.sex,
+        age_years=float(plan.age_years),
+        regions=(plan.region,),
+    )
+    return measure_case_masks(subject.volume, subject_masks(subject), options)
+
+
+def image_id(seed: int) -> str:
+    """The id of the case of a seed, in the form of public data sets."""
+    return f"PHANTOM_{seed:08d}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WrittenCase:
+    """Where a case was written: its scan (a file or a folder of slices) and its masks."""
+
+    folder: Path
+    scan: Path
+    masks: Path
+
+
+def write_case(
+    subject: Subject, facts: CaseFacts, folder: Path, *, file_format: Format = "nifti"
+) -> WrittenCase:
+    """Writes scan, masks, facts and reports of one case.
+
+    Args:
+        subject: The case.
+        facts: Measured on it.
+        folder: Of this case; made if missing.
+        file_format: Of the scan; masks are NIfTI files, one per structure.
+    """
+    segmentations = folder / "segmentations"
+    segmentations.mkdir(parents=True, exist_ok=True)
+    name = "ct" if subject.plan.modality == "CT" else "mr"
+    if file_format == "dicom":
+        from vol3d.volume import write_dicom_series
+
+        scan = folder / "series"
+        write_dicom_series(subject.volume, scan, seed=subject.seed)
+    else:
+        scan = write_nifti(subject.volume, folder / f"{name}.nii.gz")
+    for key, mask in single_masks(subject):
+        write_nifti(_mask_volume(subject, mask), segmentations / f"{key}.nii.gz")
+    (folder / "facts.json").write_text(
+        json.dumps(facts.model_dump(mode="json"), ensure_ascii=False, indent=1), encoding="utf-8"
+    )
+    languages: tuple[Language, Language] = ("en", "zh")
+    for language in languages:
+        report = compose_report(facts, language=language, style="narrative", seed=subject.seed)
+        (folder / f"report_{language}.txt").write_text(report.text + "\n", encoding="utf-8")
+    return WrittenCase(folder=folder, scan=scan, masks=segmentations)
+
+
+def single_masks(subject: Subject) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
+    """One mask per structure and kind of lesion, empty ones included."""
+    for array, names in subject_layers(subject):
+        for number, key in names.items():
+            yield key, (array == number).astype(np.uint8)
+
+
+def _mask_volume(subject: Subject, mask: npt.NDArray[np.uint8]) -> Volume:
+    return Volume.from_array(
+        mask.astype(np.int16), subject.volume.grid, modality="unknown", unit="arbitrary"
+    )
