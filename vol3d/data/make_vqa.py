@@ -227,9 +227,9 @@ def _write_all(
     write_tool_cache(caches / "benchmark_oracle_tool_cache.json", held_out)
     write_tool_cache(caches / "training_oracle_tool_cache.json", rest)
     bench = _of_split(records, "benchmark")
-    _write_schema(out_dir / "metadata" / "subtype_schema.csv", bench, records)
+    write_schema(out_dir / "metadata" / "subtype_schema.csv", bench, records)
     (out_dir / "README.txt").write_text(README, encoding="utf-8")
-    _write_checksums(out_dir)
+    write_checksums(out_dir)
 
 
 def _of_split(records: list[QaRecord], split: Split) -> list[QaRecord]:
@@ -242,7 +242,8 @@ def _write_splits(folder: Path, records: list[QaRecord]) -> None:
     write_csv(folder / "train" / "val_qa_pool.csv", _of_split(records, "validation"))
 
 
-def _write_schema(path: Path, held_out: list[QaRecord], records: list[QaRecord]) -> None:
+def write_schema(path: Path, held_out: list[QaRecord], records: list[QaRecord]) -> None:
+    """Writes ``subtype_schema.csv``: the 42 subtypes with their numbers of questions."""
     bench = Counter(record.question_subtype for record in held_out)
     full = Counter(record.question_subtype for record in records)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -256,7 +257,8 @@ def _write_schema(path: Path, held_out: list[QaRecord], records: list[QaRecord])
             writer.writerow((name, row.super_type, tools, bench[name], full[name]))
 
 
-def _write_checksums(out_dir: Path) -> None:
+def write_checksums(out_dir: Path) -> None:
+    """Writes ``MANIFEST.sha256`` over every file of a data set."""
     lines = []
     for path in sorted(out_dir.rglob("*")):
         if path.is_file() and path.name != "MANIFEST.sha256":

@@ -1,8 +1,8 @@
 """A patient's body on a scanner's grid: template coordinates of every voxel, labels and HU.
 
-Anatomy is written in *template* millimetres of an adult (x to the patient's right, y to the front,
-Anatomy is written in *template* mm of an adult (x to the patient's right, y to the front,
-are signed distances in template mm, negative inside, computed only in the boxes that can hold them.
+Anatomy is written in *template* mm of an adult (x to the patient's right, y to the front, z to
+the head; the origin is the centre of the first lumbar vertebra, of the brain in a head). Shapes are
+signed distances in template mm, negative inside, computed only in the boxes that can hold them.
 Every operation is elementwise or a sort, so the same seed gives the same voxels for any number of
 threads.
 """

@@ -78,8 +78,8 @@ def paint_chest_pathologies(trunk: Trunk) -> None:
     for side in ("left", "right"):
         if plan.has(f"effusion_{side}"):  # type: ignore[arg-type]
             lung = canvas.labels == LABELS[f"lung_{side}"]
-            height = draw.uniform(20.0, 60.0)
-            lowest = (z - trunk.diaphragm(x, y)) * 0.55 + (y + 60.0) * trunk.swing
+            height = draw.uniform(30.0, 75.0)
+            lowest = (z - trunk.diaphragm(x, y)) * 0.4 + (y + 60.0) * 0.8 * trunk.swing
             wet = lung & (lowest < height)
             canvas.labels[wet] = LABELS["effusion"]
             canvas.hu[wet] = trunk.hu("effusion")
