@@ -13,7 +13,19 @@ from typing import Annotated
 import typer
 
 import vol3d
-from vol3d.cli import ask, compare, config, data, doctor, info, measure, outcome, report, train
+from vol3d.cli import (
+    ask,
+    compare,
+    config,
+    data,
+    doctor,
+    info,
+    measure,
+    outcome,
+    phantom,
+    report,
+    train,
+)
 
 app = typer.Typer(
     name="vol3d",
@@ -33,6 +45,7 @@ app.command("info")(info.info)
 app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
 app.add_typer(data.app, name="data")
+app.add_typer(phantom.app, name="phantom")
 app.add_typer(config.app, name="config")
 
 

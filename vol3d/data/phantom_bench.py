@@ -1,8 +1,8 @@
 """PhantomBench: synthetic abdomens of held-out seeds in the layout of DeepTumorVQA 2.0.
 
-The seeds, the drawing of cases, and the choice of questions are fixed, so the same version gives the
-same JSON everywhere. Answers are balanced within a subtype as far as the cases allow, key letters
-always.
+The seeds, the drawing of cases, and the choice of questions are fixed, so the same version gives
+the same JSON everywhere. Answers are balanced within a subtype as far as the cases allow, key
+letters always.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ clinical use. What a model scores here says nothing about patients.
 - Cases: {cases}, seeds {first} to {last} of vol3d {version}; {shape} voxels (z, y, x) each.
 - Questions: {questions} of {subtypes} subtypes in the layout of DeepTumorVQA 2.0
   (benchmark/test_qa.json, .jsonl), answers measured on the masks by `vol3d.measure`.
-- benchmark/ct/<image_id>/: ct.nii.gz (or series/), segmentations/, facts.json, reports in two languages.
+- benchmark/ct/<image_id>/: ct.nii.gz (or series/), segmentations/, facts.json, two reports.
 - tool_cache/benchmark_oracle_tool_cache.json: what measuring tools answer.
 - Phases: unenhanced, arterial, portal venous, delayed. Pathologies and lesions are drawn more often
   than in any population, so that every subtype and answer occurs.

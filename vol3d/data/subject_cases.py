@@ -19,6 +19,9 @@ from vol3d.measure.masks import MaskLayer, Masks
 from vol3d.phantom.subjects import LABELS, STRUCTURE_LABELS, Subject
 from vol3d.report.compose import compose_report
 from vol3d.volume import Volume, write_nifti
+from vol3d.vqa.dataset import QaRecord, qa_record
+from vol3d.vqa.generate import generate_questions
+from vol3d.vqa.options import KeyBalancer
 
 Format = Literal["nifti", "dicom"]
 Layer = tuple[npt.NDArray[np.uint8], dict[int, str]]
@@ -187,3 +190,12 @@ def _mask_volume(subject: Subject, mask: npt.NDArray[np.uint8]) -> Volume:
     return Volume.from_array(
         mask.astype(np.int16), subject.volume.grid, modality="unknown", unit="arbitrary"
     )
+
+
+def questions_of(facts: CaseFacts, *, seed: int, first: int) -> list[QaRecord]:
+    """Every kind of question that a case settles, as records numbered from ``first``."""
+    asked = generate_questions(facts, seed=seed, balancer=KeyBalancer())
+    return [
+        qa_record(question, facts, qid=f"phantom_{number:05d}")
+        for number, question in enumerate(asked, start=first)
+    ]
