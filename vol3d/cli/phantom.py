@@ -5,12 +5,16 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vol3d.cli.options import JsonFlag, QuietFlag, VerboseFlag
 from vol3d.cli.outcome import print_json
+
+if TYPE_CHECKING:
+    from vol3d.volume import Volume
+    from vol3d.vqa.dataset import QaRecord
 
 app = typer.Typer(help="Synthetic patients, for training and tests.", no_args_is_help=True)
 
@@ -71,7 +75,8 @@ def make(
 
     folder = check_output_dir(output)
     config = SubjectConfig(region=region.value, shape_zyx=to_shape(shape))
-    rows, records = [], []
+    rows: list[tuple[str, Volume]] = []
+    records: list[QaRecord] = []
     for number in range(seed, seed + num):
         subject = make_subject(number, config)
         facts = subject_facts(subject)

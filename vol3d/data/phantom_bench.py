@@ -57,10 +57,13 @@ def bench_config(index: int, *, shape_zyx: tuple[int, int, int] = SHAPE_ZYX) -> 
         shape_zyx: Number of voxels.
     """
     draw = Draw(SUBJECT_BENCH_SEEDS_START - 1 - index)
+    phase = _PHASES[index % len(_PHASES)]
+    is_fatty = phase == "unenhanced"
     config = SubjectConfig(
         shape_zyx=shape_zyx,
-        phase=_PHASES[index % len(_PHASES)],
+        phase=phase,
         pathology_probability=0.28,
+        likely=("splenomegaly", "steatosis", "pancreatic_steatosis") if is_fatty else (),
         max_lesions=8,
     )
     lesions = list(draw_lesions(draw, config, set()))

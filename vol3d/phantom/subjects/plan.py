@@ -89,6 +89,7 @@ class SubjectConfig:
         phase: Contrast phase.
         pathologies: Exactly these.
         pathology_probability: Of each kind of pathology, where they are drawn.
+        likely: Pathologies that every second subject has.
         lesions: Exactly these.
         max_lesions: Of those drawn.
         is_prone: Position of the patient.
@@ -110,6 +111,7 @@ class SubjectConfig:
     phase: Phase | None = None
     pathologies: tuple[Pathology, ...] | None = None
     pathology_probability: float = 0.18
+    likely: tuple[Pathology, ...] = ()
     lesions: tuple[LesionPlan, ...] | None = None
     max_lesions: int = 6
     is_prone: bool | None = None
@@ -120,15 +122,17 @@ class SubjectConfig:
     is_distracted: bool = True
 
     def __post_init__(self) -> None:
-        ranges = (self.in_plane_spacing_mm, self.slice_spacing_mm, self.noise_hu)
-        shares = (self.pathology_probability, self.artifact_probability)
-        if any(low > high or low <= 0 for low, high in ranges) or any(
-            not 0 <= share <= 1 for share in shares
-        ):
+        ranges = ("in_plane_spacing_mm", "slice_spacing_mm", "noise_hu")
+        shares = ("pathology_probability", "artifact_probability")
+        wrong = [
+            name for name in ranges if not 0 < getattr(self, name)[0] <= getattr(self, name)[1]
+        ]
+        wrong += [name for name in shares if not 0 <= getattr(self, name) <= 1]
+        if wrong:
             raise ConfigError(
                 explain(
                     expected="ranges (lower, upper) above 0 and probabilities within 0..1",
-                    got=str((*ranges, *shares)),
+                    got=", ".join(f"{name} = {getattr(self, name)}" for name in wrong),
                     where="SubjectConfig",
                     remedy="Correct the configuration.",
                 )
@@ -203,7 +207,7 @@ def plan_subject(draw: Draw, config: SubjectConfig, seed: int) -> SubjectPlan:
         _draw_pathologies(draw, config) if config.pathologies is None else config.pathologies
     )
     scan = _plan_scan(draw, config)
-    grade = 1 + draw.integer(3) if "steatosis" in pathologies else 0
+    grade = (1 + draw.integer(3)) * ("steatosis" in pathologies)
     volumes = _draw_volumes(draw, pathologies, sex)
     lesions = config.lesions
     if lesions is None:
@@ -275,7 +279,8 @@ def _draw_pathologies(draw: Draw, config: SubjectConfig) -> tuple[Pathology, ...
         ("cholecystectomy",),
     )
     for group in beyond.get(config.region, abdomen):
-        is_there = draw.chance(min(1.0, p * (2.0 if len(group) > 2 else 1.0)))
+        share = 0.5 if set(group) & set(config.likely) else p * (2.0 if len(group) > 2 else 1.0)
+        is_there = draw.chance(min(1.0, share))
         chosen = group[draw.integer(len(group))]
         if is_there:
             found.append(chosen)

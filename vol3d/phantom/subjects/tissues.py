@@ -63,7 +63,7 @@ HU: Mapping[str, tuple[float, float, float, float]] = MappingProxyType(
         "inferior_vena_cava": (38, 75, 140, 105),
         "portal_vein_and_splenic_vein": (40, 120, 165, 108),
         "superior_mesenteric_vein": (40, 105, 165, 108),
-        "liver": (58, 72, 110, 92),
+        "liver": (61, 74, 112, 94),
         "spleen": (48, 135, 122, 95),
         "pancreas": (40, 108, 92, 72),
         "kidney_cortex": (33, 170, 185, 150),
