@@ -1,6 +1,6 @@
 """Whether PhantomBench can be solved without looking: priors, prompt, header, bright or dark blobs.
 
-Run: python scripts/check_phantom_bench.py --cases 400. Prints multiple-choice accuracies and counts.
+Run: python scripts/check_phantom_bench.py --cases 400. Prints accuracies and counts.
 """
 
 from __future__ import annotations
