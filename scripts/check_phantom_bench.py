@@ -36,7 +36,7 @@ def main() -> None:
     counts = Counter(record.question_subtype for record in records)
     for name in SUBTYPES:
         own = [record for record in records if record.question_subtype == name]
-        letters = Counter(record.correct_option for record in own)
+        letters = Counter[str](record.correct_option for record in own)
         answers = Counter(record.answer for record in own).most_common(5)
         shown = " ".join(f"{letter}={letters[letter]}" for letter in "ABCD" if letters[letter])
         print(f"{name}: {counts[name]} | {shown} | {answers}")
