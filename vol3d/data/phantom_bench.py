@@ -1,7 +1,7 @@
 """PhantomBench: synthetic abdomens of held-out seeds in the layout of DeepTumorVQA 2.0.
 
-The seeds, the drawing of cases, and the choice of questions are fixed, so the same version gives
-the same JSON everywhere. Answers are balanced within a subtype as far as the cases allow, key
+The seeds, the drawing of cases, and the choice of questions are fixed: on one machine the same
+version gives the same JSON. Answers are balanced within a subtype as far as the cases allow, key
 letters always.
 """
 
@@ -45,7 +45,7 @@ clinical use. What a model scores here says nothing about patients.
 - tool_cache/benchmark_oracle_tool_cache.json: what measuring tools answer.
 - Phases: unenhanced, arterial, portal venous, delayed. Pathologies and lesions are drawn more often
   than in any population, so that every subtype and answer occurs.
-- Same seed, same case: JSON byte for byte, voxels within 1 HU on another machine.
+- Same seed, same case, for any number of threads; other machines were not compared yet.
 """
 
 

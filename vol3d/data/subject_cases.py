@@ -79,9 +79,8 @@ def _is_of_region(key: str, subject: Subject) -> bool:
     number = LABELS[key]
     if (subject.labels_zyx == number).any():
         return True
-    own_sex = {"F": "prostate", "M": "uterus"}[subject.plan.sex]
     always = ("kidney_left", "kidney_right", "gallbladder", "spleen", "liver", "pancreas")
-    return subject.plan.region == "abdomen" and key in always and key != own_sex
+    return subject.plan.region == "abdomen" and key in always
 
 
 def _lesion_layer(subject: Subject) -> Layer:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vol3d.anatomy import threshold
-from vol3d.measure.case_masks import CaseMasks
+from vol3d.measure.case_masks import CaseMasks, structure_voxels
 from vol3d.measure.facts import BrainFacts, CaseFacts
 from vol3d.volume import Grid
 
@@ -59,13 +59,14 @@ def midline_shift_mm(masks: CaseMasks, grid: Grid) -> float | None:
     Source: the measurement at the septum pellucidum of the Brain Trauma Foundation guideline,
     with the plane of the outline in place of the line between the falx's ends.
     """
-    outline = next((b for keys in _OUTLINES if (b := _union(masks, keys)) is not None), None)
+    outline = next(
+        (b for keys in _OUTLINES if (b := structure_voxels(masks, keys)) is not None), None
+    )
     if outline is None or outline[:, :, 0].any() or outline[:, :, -1].any():
         return None
-    rows: BoolArray = np.asarray(outline.any(axis=2))
-    if np.count_nonzero(rows) < _LEAST_ROWS:
+    if np.count_nonzero(outline.any(axis=2)) < _LEAST_ROWS:
         return None
-    plane = _symmetry_plane(outline, rows, grid)
+    plane = _symmetry_plane(outline, grid)
     middle = _middle_points(masks, outline)
     if middle is None:
         return None
@@ -73,19 +74,6 @@ def midline_shift_mm(masks: CaseMasks, grid: Grid) -> float | None:
     world = grid.index_to_world_mm(middle)
     off = world[:, 0] - (plane[0] + world[:, 1:] @ plane[1:])
     return float(off.mean() / np.sqrt(1.0 + plane[1] ** 2 + plane[2] ** 2))
-
-
-def _union(masks: CaseMasks, keys: tuple[str, ...]) -> BoolArray | None:
-    inside: BoolArray | None = None
-    for key in keys:
-        at = masks.structures.get(key)
-        if at is None:
-            return None
-        here = masks.layers[at.layer] == at.label
-        if not here.any():
-            return None
-        inside = here if inside is None else inside | here
-    return inside
 
 
 def _ends(inside: BoolArray) -> tuple[npt.NDArray[np.intp], FloatArray, FloatArray]:
@@ -97,7 +85,7 @@ def _ends(inside: BoolArray) -> tuple[npt.NDArray[np.intp], FloatArray, FloatArr
     return rows, first, last
 
 
-def _symmetry_plane(outline: BoolArray, rows: BoolArray, grid: Grid) -> FloatArray:
+def _symmetry_plane(outline: BoolArray, grid: Grid) -> FloatArray:
     """(a, b, c) of the plane x = a + b y + c z in world mm."""
     at, first, last = _ends(outline)
     # short rows at the poles say little about the middle
@@ -118,12 +106,12 @@ def _symmetry_plane(outline: BoolArray, rows: BoolArray, grid: Grid) -> FloatArr
 
 def _middle_points(masks: CaseMasks, outline: BoolArray) -> FloatArray | None:
     """Indices (z, y, x) of what should lie in the plane."""
-    third = _union(masks, ("third_ventricle",))
+    third = structure_voxels(masks, ("third_ventricle",))
     if third is not None:
         return np.argwhere(third).astype(np.float64)
     for name in ("lateral_ventricle", "cerebral_hemisphere"):
-        left = _union(masks, (f"{name}_left",))
-        right = _union(masks, (f"{name}_right",))
+        left = structure_voxels(masks, (f"{name}_left",))
+        right = structure_voxels(masks, (f"{name}_right",))
         if left is not None and right is not None:
             points = _between(left, right)
             if name == "cerebral_hemisphere":

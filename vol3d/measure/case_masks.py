@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 from vol3d.anatomy import (
     LesionMask,
     find_lesion_mask,
     find_structure,
     group_members,
     is_group,
+    parts_of,
 )
 from vol3d.errors import DataError, explain
 from vol3d.measure.mask_names import listed
@@ -22,6 +26,7 @@ from vol3d.measure.organ_files import MASK_ENDINGS
 from vol3d.volume import GateNote, Grid, LabelArray, count_voxels
 from vol3d.volume.names import shown_name
 
+BoolArray = npt.NDArray[np.bool_]
 _Key = TypeVar("_Key")
 _ABOUT_NAMES = {"label_scheme_unknown", "unknown_labels"}
 
@@ -81,6 +86,30 @@ def read_case_masks(
     found = [_named_by_file(read_masks(p, grid, scheme=scheme), Path(p)) for p in paths]
     where = ", ".join(shown_name(Path(path)) for path in paths)
     return assemble_masks(found, names=names or {}, where=where)
+
+
+def structure_voxels(masks: CaseMasks, keys: Iterable[str]) -> BoolArray | None:
+    """Voxels of structures together, each by its own label or by those of all its parts.
+
+    Args:
+        masks: Masks of a case.
+        keys: Structure keys.
+
+    Returns:
+        (z, y, x); ``None`` where a structure is not masked or shows no voxel.
+    """
+    inside: BoolArray | None = None
+    for key in keys:
+        names = [key] if key in masks.structures else list(parts_of(key))
+        found = [masks.structures.get(name) for name in names]
+        labels = [at for at in found if at is not None]
+        if not labels or len(labels) < len(found):
+            return None
+        here = np.any([masks.layers[at.layer] == at.label for at in labels], axis=0)
+        if not here.any():
+            return None
+        inside = here if inside is None else inside | here
+    return inside
 
 
 def _named_by_file(masks: Masks, path: Path) -> Masks:

@@ -13,8 +13,8 @@ import cc3d
 import numpy as np
 import numpy.typing as npt
 
-from vol3d.anatomy import CT_RATE_ABNORMALITIES, parts_of, threshold
-from vol3d.measure.case_masks import CaseMasks
+from vol3d.anatomy import CT_RATE_ABNORMALITIES, threshold
+from vol3d.measure.case_masks import CaseMasks, structure_voxels
 from vol3d.measure.facts import CaseFacts, ChestFacts, Gate, OrganFacts
 from vol3d.measure.instances import bounding_box, padded_box
 from vol3d.measure.presence import lesion_presence
@@ -52,7 +52,7 @@ def chest_facts(volume: Volume, masks: CaseMasks, facts: CaseFacts) -> ChestFact
         return None
     lungs = lung_keys(facts)
     is_whole = bool(lungs) and all(facts.organs[key].status == "whole" for key in lungs)
-    inside = _voxels(masks, lungs) if lungs else None
+    inside = structure_voxels(masks, lungs) if lungs else None
     index = emphysema_index_percent(volume, inside) if is_whole and inside is not None else None
     found = ChestFacts(
         lung_volume_cm3=sum(facts.organs[key].volume_cm3 for key in lungs) if is_whole else None,
@@ -133,20 +133,6 @@ def cardiothoracic_ratio(
         return None
     widths = [int(np.ptp(np.flatnonzero(columns[z]))) + 1 for z in slices]
     return (last_x - first_x + 1) / max(widths)
-
-
-def _voxels(masks: CaseMasks, keys: tuple[str, ...]) -> BoolArray | None:
-    """Voxels of structures, by their own labels or by those of all their parts."""
-    inside: BoolArray | None = None
-    for key in keys:
-        own = [key] if key in masks.structures else list(parts_of(key))
-        for name in own:
-            at = masks.structures.get(name)
-            if at is None:
-                return None
-            here = masks.layers[at.layer] == at.label
-            inside = here if inside is None else inside | here
-    return inside
 
 
 def _abnormalities(facts: CaseFacts, chest: ChestFacts, *, is_whole: bool) -> dict[str, bool]:

@@ -32,16 +32,28 @@ def _chest_number(name: str, *, decimals: int = 1) -> AnswerRule:
     return answer
 
 
+def is_chest_ct(facts: CaseFacts) -> bool:
+    """Whether a case may be asked about as a chest CT: its region says so, or its lungs are whole.
+
+    The aorta of an abdomen may be calcified too; that makes it no chest.
+    """
+    return "chest" in facts.scan.regions or _has_whole_lungs(facts)
+
+
+def _has_whole_lungs(facts: CaseFacts) -> bool:
+    lungs = lung_keys(facts)
+    return bool(lungs) and all(facts.whole_organ(key) is not None for key in lungs)
+
+
 def _abnormality(facts: CaseFacts, slots: Slots) -> Value | None:
-    found = {} if facts.chest is None else facts.chest.abnormalities
-    return yes_no(found.get(slots["abnormality"]))
+    if facts.chest is None or not is_chest_ct(facts):
+        return None
+    return yes_no(facts.chest.abnormalities.get(slots["abnormality"]))
 
 
 def _nodules(facts: CaseFacts) -> tuple[LesionFacts, ...] | None:
     """Nodules of the lungs, or ``None`` where their number is not known."""
-    lungs = lung_keys(facts)
-    is_whole = bool(lungs) and all(facts.whole_organ(key) is not None for key in lungs)
-    is_known = is_whole and was_looked_for(facts, "lung", "nodule")
+    is_known = _has_whole_lungs(facts) and was_looked_for(facts, "lung", "nodule")
     return facts.lesions_of("lung", "nodule") if is_known else None
 
 

@@ -12,7 +12,7 @@ from vol3d.data.subject_cases import subject_facts
 from vol3d.errors import ConfigError
 from vol3d.measure.facts import CaseFacts
 from vol3d.phantom.subjects import LABELS, LesionPlan, Subject, SubjectConfig, make_subject
-from vol3d.phantom.subjects.plan import NORMAL_CM3
+from vol3d.phantom.subjects.plan import NORMAL_CM3, Region
 
 SHAPE = (72, 112, 112)
 
@@ -87,12 +87,13 @@ def test_aorta_has_the_hu_of_its_phase(phase: str, aorta_hu: tuple[int, int]) ->
     assert aorta_hu[0] < mean < aorta_hu[1]
 
 
-def test_same_seed_same_voxels_for_any_number_of_threads() -> None:
+@pytest.mark.parametrize("region", ["abdomen", "chest", "head"])
+def test_same_seed_same_voxels_for_any_number_of_threads(region: Region) -> None:
     before = torch.get_num_threads()
     made = []
     for count in (1, 2):
         torch.set_num_threads(count)
-        made.append(make_subject(5, SubjectConfig(shape_zyx=(40, 64, 64))))
+        made.append(make_subject(5, SubjectConfig(region=region, shape_zyx=(40, 64, 64))))
     torch.set_num_threads(before)
     assert np.array_equal(made[0].volume.voxels_zyx, made[1].volume.voxels_zyx)
     assert np.array_equal(made[0].labels_zyx, made[1].labels_zyx)
@@ -145,7 +146,7 @@ def test_tumour_touches_the_artery_as_asked(angle_deg: float) -> None:
     )
     found = subject_facts(make_subject(6, config))
     angle = found.lesions[0].vessel_angles_deg["superior_mesenteric_artery"]
-    assert angle == pytest.approx(angle_deg, abs=60.0)
+    assert angle == pytest.approx(angle_deg, abs=45.0)
 
 
 def test_cut_field_of_view_cuts_the_liver_or_the_pelvis() -> None:

@@ -136,3 +136,14 @@ def test_half_a_threshold_is_not_asked() -> None:
     asked = {q.subtype for q in generate_questions(brain_case(5.05), seed=0)}
     assert "midline shift of 5 mm" not in asked
     assert "midline shift measurement" in asked
+
+
+def test_a_calcified_aorta_makes_an_abdomen_no_chest() -> None:
+    facts = make_case([organ("liver", 1500), organ("aorta", 80)], annotated={})
+    chest = ChestFacts(abnormalities={"Arterial wall calcification": True})
+    facts = facts.model_copy(update={"chest": chest})
+    slots = {"abnormality": "Arterial wall calcification"}
+    assert answer_subtype("chest abnormality existence", facts, slots) is None
+    scan = facts.scan.model_copy(update={"regions": ("chest",)})
+    shown = facts.model_copy(update={"scan": scan})
+    assert answer_subtype("chest abnormality existence", shown, slots) == "Yes"

@@ -16,6 +16,7 @@ from vol3d.phantom.subjects.canvas import (
     Canvas,
     Shape,
     ellipsoid_distance,
+    overlap,
     union,
 )
 from vol3d.phantom.subjects.plan import SubjectPlan
@@ -43,7 +44,6 @@ class Trunk:
         self.canvas, self.plan, self.draw = canvas, plan, draw
         self.depth: dict[str, Shape] = {}
         self.deeper = plan.habitus.depth_mm
-        self.is_flat = plan.scan.is_prone  # the belly is pressed flat
         self.vessels: dict[str, list[XYZ]] = {}
         self.vessel_radii: dict[str, float] = {}
         self.swing = 1.0 if not plan.scan.is_prone else -1.0
@@ -76,13 +76,11 @@ class Trunk:
         depth = self.deeper * (1.0 - 0.6 * chest - 0.5 * pelvis)
         b = 110.0 + depth / 2 - 4.0 * chest - 6.0 * pelvis
         yc = 36.0 + depth / 2 - 8.0 * chest - 6.0 * pelvis
-        self.cavity_a, self.cavity_b, self.cavity_y = a, b, yc
         front = (y > yc).float()
         fat_y = build.fat_front_mm * front + build.fat_back_mm * (1 - front)
         fat_y = fat_y * (1.0 - 0.5 * chest)
         fat_x = build.fat_side_mm * (1.0 + 0.5 * pelvis - 0.3 * chest)
         outer = _oval(x, y - yc, a + fat_x, b + fat_y)
-        self.skin_distance = outer
         canvas.labels[outer <= 0] = LABELS["fat"]
         canvas.hu[outer <= 0] = self.hu("fat")
         is_skin = (outer <= 0) & (outer > -2.2)
@@ -532,16 +530,6 @@ def grown(
 ) -> torch.Tensor:
     """Where in a box a shape lies, grown."""
     inside = torch.zeros(canvas.labels[box].shape, dtype=torch.bool, device=canvas.device)
-    own, distance = shape
-    shared = tuple(
-        slice(max(o.start, b.start), max(min(o.stop, b.stop), max(o.start, b.start)))
-        for o, b in zip(own, box, strict=True)
-    )
-    here = tuple(
-        slice(s.start - b.start, s.stop - b.start) for s, b in zip(shared, box, strict=True)
-    )
-    there = tuple(
-        slice(s.start - o.start, s.stop - o.start) for s, o in zip(shared, own, strict=True)
-    )
-    inside[here] = distance[there] <= by_mm
+    here, there = overlap(box, shape[0])
+    inside[here] = shape[1][there] <= by_mm
     return inside

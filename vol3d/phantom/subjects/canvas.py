@@ -3,8 +3,8 @@
 Anatomy is written in *template* mm of an adult (x to the patient's right, y to the front, z to
 the head; the origin is the centre of the first lumbar vertebra, of the brain in a head). Shapes are
 signed distances in template mm, negative inside, computed only in the boxes that can hold them.
-Every operation is elementwise or a sort, so the same seed gives the same voxels for any number of
-threads.
+Voxels come from elementwise operations and sorts, and means are taken in double precision, so that
+the number of threads does not matter.
 """
 
 from __future__ import annotations
@@ -201,11 +201,7 @@ class Canvas:
         distance = torch.full(
             tuple(max(s.stop - s.start, 0) for s in box), 99.0, device=self.device
         )
-        for (a, b), (ra, rb) in zip(
-            pairwise(path),
-            pairwise(width),
-            strict=True,
-        ):
+        for (a, b), (ra, rb) in zip(pairwise(path), pairwise(width), strict=True):
             self._segment(box, distance, (a, b), (float(ra), float(rb)))
         return box, distance
 
@@ -220,18 +216,11 @@ class Canvas:
         reach = max(radii) + 4.0
         low = tuple((np.minimum(a, b) - reach).tolist())
         high = tuple((np.maximum(a, b) + reach).tolist())
-        own = self.box(low, high)
-        own = tuple(  # type: ignore[assignment]
-            slice(max(o.start, s.start), max(min(o.stop, s.stop), max(o.start, s.start)))
-            for o, s in zip(own, box, strict=True)
-        )
-        inner = tuple(
-            slice(o.start - s.start, o.stop - s.start) for o, s in zip(own, box, strict=True)
-        )
+        inner, _ = overlap(box, self.box(low, high))
         here = distance[inner]
         if not here.numel():
             return
-        x, y, z = self.at(own)
+        x, y, z = (c[inner] for c in self.at(box))
         step = (b - a).tolist()
         square = float(np.dot(b - a, b - a)) or 1e-6
         x, y, z = x - float(a[0]), y - float(a[1]), z - float(a[2])
@@ -239,6 +228,21 @@ class Canvas:
         gap = ((x - t * step[0]) ** 2 + (y - t * step[1]) ** 2 + (z - t * step[2]) ** 2).sqrt_()
         gap -= radii[0] + t * (radii[1] - radii[0])
         torch.minimum(here, gap, out=here)
+
+
+def overlap(first: Box, second: Box) -> tuple[Box, Box]:
+    """Where two boxes of the scan overlap, as slices of the arrays of each."""
+    ends = [
+        (max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(first, second, strict=True)
+    ]
+    spans = [(start, max(stop, start)) for start, stop in ends]
+    z, y, x = (
+        slice(low - a.start, high - a.start) for (low, high), a in zip(spans, first, strict=True)
+    )
+    w, v, u = (
+        slice(low - b.start, high - b.start) for (low, high), b in zip(spans, second, strict=True)
+    )
+    return (z, y, x), (w, v, u)
 
 
 def drop_specks(canvas: Canvas, key: str, *, least_cm3: float, label: int, hu: float) -> None:
@@ -315,9 +319,7 @@ def union(canvas: Canvas, shapes: Sequence[Shape], *, blend_mm: float = 6.0) -> 
         tuple(max(s.stop - s.start, 0) for s in whole), 99.0, device=canvas.device
     )
     for box, other in shapes:
-        inner = tuple(
-            slice(b.start - w.start, b.stop - w.start) for b, w in zip(box, whole, strict=True)
-        )
+        inner, _ = overlap(whole, box)
         here = distance[inner]
         bridge = ((blend_mm - (here - other).abs()).clamp_(min=0.0) / blend_mm).square()
         distance[inner] = torch.minimum(here, other) - bridge * blend_mm / 4.0

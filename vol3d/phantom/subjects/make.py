@@ -30,6 +30,8 @@ class Subject:
         volume: int16 HU, or arbitrary units of an MR; axes to S, A, R.
         labels_zyx: uint8, values of ``LABELS``; a lesion's voxels carry its organ's label.
         parts_zyx: uint8, values of ``LABELS``: segments, pancreas parts, lobes.
+        lesions_zyx: uint8, ids of lesions, 0 elsewhere.
+        lesions: What was painted, by id; a planned lesion that found no room is not among them.
         plan: What was drawn.
         seed: Makes the same subject again.
     """
@@ -46,6 +48,13 @@ class Subject:
 def make_subject(
     seed: int, config: SubjectConfig = _DEFAULT, *, device: str | torch.device = "cpu"
 ) -> Subject:
+    """A synthetic patient; the same seed gives the same voxels for any number of threads.
+
+    Args:
+        seed: Any integer.
+        config: What may be drawn.
+        device: Where voxels are computed; the result lies in host memory.
+    """
     draw = Draw(seed)
     plan = plan_subject(draw, config, seed)
     grid, pose = draw_grid(draw, plan, config)

@@ -7,10 +7,8 @@ import math
 import torch
 
 from vol3d.phantom.subjects.abdomen import Trunk
-from vol3d.phantom.subjects.canvas import XYZ, Box, Shape, drop_specks, rough, union
+from vol3d.phantom.subjects.canvas import XYZ, Box, Shape, drop_specks, overlap, rough, union
 from vol3d.phantom.subjects.tissues import FREE, LABELS
-
-_SOLID_FAT = -70.0
 
 
 def paint_organs(trunk: Trunk) -> None:
@@ -73,16 +71,7 @@ def _minus(trunk: Trunk, shape: Shape, hole: Shape) -> Shape:
     box, distance = shape
     inner, gap = hole
     distance = distance.clone()
-    shared = tuple(
-        slice(max(a.start, b.start), max(min(a.stop, b.stop), max(a.start, b.start)))
-        for a, b in zip(box, inner, strict=True)
-    )
-    here = tuple(
-        slice(s.start - b.start, s.stop - b.start) for s, b in zip(shared, box, strict=True)
-    )
-    there = tuple(
-        slice(s.start - b.start, s.stop - b.start) for s, b in zip(shared, inner, strict=True)
-    )
+    here, there = overlap(box, inner)
     distance[here] = torch.maximum(distance[here], -gap[there])
     return box, distance
 

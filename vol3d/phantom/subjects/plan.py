@@ -149,7 +149,6 @@ class Habitus:
     fat_back_mm: float
     depth_mm: float = 0.0
     """How much deeper the cavity is than the template's (visceral fat)."""
-    are_arms_down: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -245,7 +244,6 @@ def _draw_habitus(draw: Draw, sex: str) -> Habitus:
         fat_side_mm=5.0 + 32.0 * obesity * draw.uniform(0.6, 1.2),
         fat_back_mm=6.0 + 24.0 * obesity * draw.uniform(0.6, 1.2),
         depth_mm=-6.0 + 30.0 * obesity * draw.uniform(0.5, 1.1),
-        are_arms_down=draw.chance(0.15),
     )
 
 

@@ -194,10 +194,9 @@ def scan_mr(canvas: Canvas, plan: SubjectPlan, draw: Draw) -> torch.Tensor:
         if key.endswith("_right") and f"{key[:-6]}_left" in LABELS:
             table[LABELS[key]] = table[LABELS[f"{key[:-6]}_left"]]
     image = table[labels]
-    base = torch.zeros(256, device=canvas.device)
-    mean = torch.zeros(256, device=canvas.device)
+    base = torch.zeros(256, device=canvas.device, dtype=torch.float64)
     count = torch.bincount(labels.flatten(), minlength=256).clamp(min=1)
-    mean = base.index_add(0, labels.flatten(), canvas.hu.flatten()) / count
+    mean = (base.index_add(0, labels.flatten(), canvas.hu.flatten().double()) / count).float()
     # grey and white matter, lesions and vessels differ from their label's mean: this stays visible
     gain = draw.uniform(2.0, 6.0) if plan.region == "head" else draw.uniform(0.4, 1.4)
     gain *= 1.0 if draw.chance(0.5) else -1.0

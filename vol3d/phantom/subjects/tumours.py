@@ -10,13 +10,22 @@ import numpy.typing as npt
 import torch
 
 from vol3d.phantom.plan import Draw
-from vol3d.phantom.subjects.canvas import XYZ, Canvas, Shape, ellipsoid_distance, rotation, rough
+from vol3d.phantom.subjects.canvas import (
+    XYZ,
+    Canvas,
+    Shape,
+    ellipsoid_distance,
+    rotation,
+    rough,
+    smooth_path,
+)
 from vol3d.phantom.subjects.plan import LesionPlan, SubjectPlan
 from vol3d.phantom.subjects.tissues import FREE, LABELS, Phase, base_hu
 
 _ROUGHNESS = {"cyst": 0.04, "pdac": 0.16, "nodule": 0.1, "metastasis": 0.07}
 _GROWS_OUT = ("kidney_left", "kidney_right", "pancreas", "colon")
 _APART_MM = 5.0
+FloatArray = npt.NDArray[np.float64]
 _TRIES = 40
 
 
@@ -111,21 +120,15 @@ def _place(
 def _beside_vessel(
     canvas: Canvas, lesion: LesionPlan, path: list[XYZ], radius_mm: float, draw: Draw
 ) -> XYZ | None:
-    """The centre of a ball that touches a given part of a vessel's wall.
+    """The centre of a ball that touches a given part of a vessel's wall, at most.
 
-    A circle of radius R whose centre lies d from the axis of a vessel of radius r covers the wall's
-    angle a where cos(a / 2) = (r^2 + d^2 - R^2) / (2 r d).
+    A circle of radius R whose centre lies s from the axis of a vessel of radius r covers the wall's
+    angle a where cos(a / 2) = (r^2 + s^2 - R^2) / (2 r s). The vessel bends, so the ball is moved
+    away until the largest angle over all its sections is the wanted one.
     """
-    big, r = lesion.diameter_mm / 2, radius_mm
-    half = math.radians(min(max(lesion.vessel_angle_deg, 1.0), 340.0)) / 2
-    if big <= r * abs(math.sin(half)) * 1.05:
-        return None
-    d = r * math.cos(half) + math.sqrt(big**2 - (r * math.sin(half)) ** 2)
-    along = draw.uniform(0.35, 0.6)
-    at = along * (len(path) - 1)
-    first = min(int(at), len(path) - 2)
-    a, b = np.array(path[first]), np.array(path[first + 1])
-    point, axis = a + (at - first) * (b - a), (b - a) / np.linalg.norm(b - a)
+    curve, _ = smooth_path(path, [radius_mm] * len(path), 12)
+    place = round(draw.uniform(0.35, 0.6) * (len(curve) - 1))
+    point, axis = curve[place], _unit(curve[min(place + 1, len(curve) - 1)] - curve[place - 1])
     inside = canvas.parts == LABELS[lesion.part or "pancreas_head"]
     if not bool(inside.any()):
         return None
@@ -133,11 +136,51 @@ def _beside_vessel(
     middle = np.array([float(c.reshape(-1)[where].double().mean()) for c in canvas.xyz])
     toward = middle - point
     toward -= axis * float(toward @ axis)
-    length = float(np.linalg.norm(toward))
-    if length < 1e-3:
+    if float(np.linalg.norm(toward)) < 1e-3:
         return None
-    centre = point + toward / length * d
-    return float(centre[0]), float(centre[1]), float(centre[2])
+    toward = _unit(toward)
+    wanted = min(max(lesion.vessel_angle_deg, 1.0), 350.0)
+    near, far = 0.0, lesion.diameter_mm / 2 + 3 * radius_mm
+    if largest_contact_deg(point, curve, lesion.diameter_mm / 2, radius_mm) < wanted:
+        return None  # too small to reach so far round
+    for _ in range(30):
+        half = (near + far) / 2
+        angle = largest_contact_deg(point + half * toward, curve, lesion.diameter_mm / 2, radius_mm)
+        near, far = (half, far) if angle > wanted else (near, half)
+    x, y, z = (point + far * toward).tolist()
+    return x, y, z
+
+
+def largest_contact_deg(
+    centre: FloatArray, curve: FloatArray, ball_mm: float, vessel_mm: float
+) -> float:
+    """The largest part of a vessel's wall, 0 to 360, that a ball covers in a section of the vessel.
+
+    Args:
+        centre: Of the ball.
+        curve: (points, 3), the vessel's axis.
+        ball_mm: Radius of the ball.
+        vessel_mm: Radius of the vessel.
+    """
+    largest = 0.0
+    for before, here, after in zip(curve[:-2], curve[1:-1], curve[2:], strict=True):
+        axis, off = _unit(after - before), centre - here
+        along = float(off @ axis)
+        section = ball_mm**2 - along**2
+        side = math.sqrt(max(float(off @ off) - along**2, 0.0))
+        if section <= 0:
+            continue
+        if side < 1e-6:
+            largest = 360.0 if section > vessel_mm**2 else largest
+            continue
+        cosine = (vessel_mm**2 + side**2 - section) / (2 * vessel_mm * side)
+        largest = max(largest, 2 * math.degrees(math.acos(min(max(cosine, -1.0), 1.0))))
+    return largest
+
+
+def _unit(vector: FloatArray) -> FloatArray:
+    made: FloatArray = vector / np.linalg.norm(vector)
+    return made
 
 
 def _shape(
