@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vol3d.cli.options import JsonFlag, QuietFlag, VerboseFlag
+from vol3d.cli.mask_options import LabelFlag, MasksList, PhaseOption, to_names
+from vol3d.cli.measure import needed_masks
+from vol3d.cli.options import (
+    JsonFlag,
+    LabelSchemeFlag,
+    ModalityOption,
+    QuietFlag,
+    VerboseFlag,
+)
 from vol3d.cli.outcome import print_json
 
 if TYPE_CHECKING:
-    from vol3d.volume import Volume
+    from vol3d.data.case_manifest import CaseEntry
+    from vol3d.phantom.subjects import Subject
+    from vol3d.volume import Grid, Volume
     from vol3d.vqa.dataset import QaRecord
 
 app = typer.Typer(help="Synthetic patients, for training and tests.", no_args_is_help=True)
@@ -41,6 +53,26 @@ class SizeOption(StrEnum):
     FULL = "full"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shown:
+    """How much a command prints."""
+
+    is_json: bool
+    is_quiet: bool
+    is_verbose: bool
+
+
+_MOST_ROWS = 24
+NumFlag = Annotated[int, typer.Option("--n", min=1, help="How many.")]
+SeedFlag = Annotated[int, typer.Option("--seed", min=0, help="Of the first; then upwards.")]
+PatientFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--patient",
+        metavar="KEY",
+        help="Cases of one KEY stay in one split; its hash alone is written. Default: the path.",
+    ),
+]
 FormatFlag = Annotated[
     FormatOption, typer.Option("--format", case_sensitive=False, help="Of the scans.")
 ]
@@ -54,8 +86,8 @@ ShapeFlag = Annotated[
 @app.command("make")
 def make(
     output: OutputFlag,
-    num: Annotated[int, typer.Option("--n", min=1, help="How many.")] = 1,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the first; then upwards.")] = 0,
+    num: NumFlag = 1,
+    seed: SeedFlag = 0,
     region: Annotated[
         RegionOption, typer.Option("--region", case_sensitive=False, help="Part of the body.")
     ] = RegionOption.ABDOMEN,
@@ -66,31 +98,159 @@ def make(
     verbose: VerboseFlag = False,
 ) -> None:
     """Make synthetic patients: scans, masks, facts, questions, reports, a contact sheet."""
-    from vol3d.data.subject_cases import image_id, questions_of, subject_facts, write_case
-    from vol3d.export.contact_sheet import contact_sheet
     from vol3d.export.writer import check_output_dir
     from vol3d.phantom.subjects import SubjectConfig, make_subject
-    from vol3d.report.schema import DISCLAIMER
-    from vol3d.vqa.dataset import write_json
 
     folder = check_output_dir(output)
     config = SubjectConfig(region=region.value, shape_zyx=to_shape(shape))
+    _write_cases(
+        (make_subject(number, config) for number in range(seed, seed + num)),
+        folder,
+        file_format,
+        Shown(is_json=is_json, is_quiet=quiet, is_verbose=verbose),
+    )
+
+
+@app.command("from-labels")
+def from_labels(
+    labels: Annotated[Path, typer.Argument(help="File with labels, or a folder of masks.")],
+    output: OutputFlag,
+    num: NumFlag = 1,
+    seed: SeedFlag = 0,
+    label_scheme: LabelSchemeFlag = None,
+    label: LabelFlag = None,
+    modality: Annotated[
+        ModalityOption,
+        typer.Option("--modality", case_sensitive=False, help="Of the rendered scans."),
+    ] = ModalityOption.CT,
+    patient: PatientFlag = None,
+    file_format: FormatFlag = FormatOption.NIFTI,
+    is_json: JsonFlag = False,
+    quiet: QuietFlag = False,
+    verbose: VerboseFlag = False,
+) -> None:
+    """Render scans from a real label map, each deformed a little, with synthetic lesions."""
+    from vol3d.export.writer import check_output_dir
+    from vol3d.measure.case_masks import read_case_masks
+    from vol3d.phantom.subjects import SubjectConfig, subject_from_labels
+
+    folder = check_output_dir(output)
+    grid = _grid_of(labels)
+    masks = read_case_masks([labels], grid, scheme=label_scheme, names=to_names(label))
+    config = SubjectConfig(modality="CT" if modality is ModalityOption.CT else "MR")
+    source = patient or str(labels.resolve())
+    _write_cases(
+        (
+            subject_from_labels(number, masks, grid, source=source, config=config)
+            for number in range(seed, seed + num)
+        ),
+        folder,
+        file_format,
+        Shown(is_json=is_json, is_quiet=quiet, is_verbose=verbose),
+    )
+
+
+@app.command("implant")
+def implant(
+    scan: Annotated[str, typer.Argument(help="CT to put lesions into: a file or a DICOM folder.")],
+    output: OutputFlag,
+    phase: Annotated[PhaseOption, typer.Option("--phase", help="Contrast phase of the scan.")],
+    masks: MasksList = None,
+    clear: Annotated[
+        str,
+        typer.Option(
+            "--clear",
+            metavar="ORGAN,...",
+            help="Organs known to have no lesion of their own; lesions are put into these only.",
+        ),
+    ] = "",
+    num: NumFlag = 1,
+    seed: SeedFlag = 0,
+    label_scheme: LabelSchemeFlag = None,
+    label: LabelFlag = None,
+    patient: PatientFlag = None,
+    file_format: FormatFlag = FormatOption.NIFTI,
+    is_json: JsonFlag = False,
+    quiet: QuietFlag = False,
+    verbose: VerboseFlag = False,
+) -> None:
+    """Put synthetic lesions into a real CT; all other voxels stay as they are."""
+    from vol3d.export.writer import check_output_dir
+    from vol3d.infer.examples import resolve_scan
+    from vol3d.measure.case_masks import read_case_masks
+    from vol3d.phantom.subjects import SubjectConfig, implant_lesions
+    from vol3d.volume import read_volume
+
+    folder = check_output_dir(output)
+    path = resolve_scan(scan)
+    volume = read_volume(path)
+    found = read_case_masks(
+        needed_masks(masks), volume.grid, scheme=label_scheme, names=to_names(label)
+    )
+    organs = tuple(each.strip() for each in clear.split(",") if each.strip())
+    source = patient or str(Path(path).resolve())
+    config = SubjectConfig(modality="CT", phase=phase.value)
+    _write_cases(
+        (
+            implant_lesions(
+                number, volume, found, source=source, clear_organs=organs, config=config
+            )
+            for number in range(seed, seed + num)
+        ),
+        folder,
+        file_format,
+        Shown(is_json=is_json, is_quiet=quiet, is_verbose=verbose),
+    )
+
+
+def _grid_of(labels: Path) -> Grid:
+    """The grid of a label map, or of the first file of a folder of masks."""
+    from vol3d.measure.organ_files import MASK_ENDINGS
+    from vol3d.volume import read_volume
+
+    if labels.is_dir():
+        files = sorted(f for f in labels.iterdir() if f.name.endswith(MASK_ENDINGS))
+        labels = files[0] if files else labels
+    return read_volume(labels).grid
+
+
+def _write_cases(
+    subjects: Iterable[Subject], folder: Path, file_format: FormatOption, shown: Shown
+) -> None:
+    """Cases, their questions, a manifest, and a contact sheet of the first 24."""
+    from vol3d.data.case_manifest import write_manifest
+    from vol3d.data.subject_cases import (
+        case_entry,
+        case_id_of,
+        questions_of,
+        subject_facts,
+        write_case,
+    )
+    from vol3d.export.contact_sheet import contact_sheet
+    from vol3d.report.schema import DISCLAIMER
+    from vol3d.vqa.dataset import write_json
+
     rows: list[tuple[str, Volume]] = []
     records: list[QaRecord] = []
-    for number in range(seed, seed + num):
-        subject = make_subject(number, config)
-        facts = subject_facts(subject)
-        write_case(subject, facts, folder / image_id(number), file_format=file_format.value)
-        records += questions_of(facts, seed=number, first=len(records) + 1)
-        rows.append((f"{image_id(number)} {subject.plan.phase}", subject.volume))
-        if verbose:
-            print(f"{image_id(number)}: written", file=sys.stderr)
+    entries: list[CaseEntry] = []
+    is_lung = False
+    for subject in subjects:
+        name, facts = case_id_of(subject), subject_facts(subject)
+        written = write_case(subject, facts, folder / name, file_format=file_format.value)
+        records += questions_of(facts, seed=subject.seed, first=len(records) + 1)
+        entries.append(case_entry(subject, written, root=folder))
+        if len(rows) < _MOST_ROWS:
+            rows.append((f"{name} {subject.plan.phase}", subject.volume))
+        is_lung = subject.plan.region == "chest"
+        if shown.is_verbose:
+            print(f"{name}: written", file=sys.stderr)
     write_json(folder / "questions.json", records)
-    contact_sheet(rows[:24], folder / "contact_sheet.png", is_lung=region is RegionOption.CHEST)
-    if is_json:
-        print_json({"disclaimer": DISCLAIMER, "cases": num, "questions": len(records)})
-    if not quiet:
-        text = f"{num} cases and {len(records)} questions"
+    write_manifest(entries, folder / "cases.jsonl")
+    contact_sheet(rows, folder / "contact_sheet.png", is_lung=is_lung)
+    if shown.is_json:
+        print_json({"disclaimer": DISCLAIMER, "cases": len(entries), "questions": len(records)})
+    if not shown.is_quiet:
+        text = f"{len(entries)} cases and {len(records)} questions"
         print(f"{DISCLAIMER}\nWrote {text} to {folder}", file=sys.stderr)
 
 

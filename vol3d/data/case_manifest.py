@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +23,8 @@ class CaseEntry(BaseModel):
     """One case of a manifest; paths are relative to the manifest's folder.
 
     ``case_id`` is the user's own and stands in every output: never a patient's name or number.
-    ``patient`` keeps the scans of one patient in one split; it is written nowhere.
+    ``patient`` keeps the scans of one patient in one split; data sets made from a manifest do not
+    have it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -67,6 +68,17 @@ def read_manifest(path: Path) -> tuple[CaseEntry, ...]:
     if twice:
         raise _wrong(path, f"case_id {twice[0]} more than once")
     return entries
+
+
+def write_manifest(entries: Iterable[CaseEntry], path: Path) -> None:
+    """Writes cases as JSON lines, with what is told of them only.
+
+    Args:
+        entries: With paths relative to the folder of ``path``.
+        path: Of the manifest.
+    """
+    rows = [entry.model_dump_json(exclude_defaults=True) for entry in entries]
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
 def _wrong(path: Path, got: str) -> ConfigError:

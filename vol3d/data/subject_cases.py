@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from vol3d.anatomy import Language
+from vol3d.anatomy import Language, find_lesion_mask
+from vol3d.data.case_manifest import CaseEntry
 from vol3d.measure.case_masks import CaseMasks, assemble_masks
 from vol3d.measure.engine import MeasureOptions, measure_case_masks
 from vol3d.measure.facts import CaseFacts
@@ -80,13 +82,13 @@ def _is_of_region(key: str, subject: Subject) -> bool:
     if (subject.labels_zyx == number).any():
         return True
     always = ("kidney_left", "kidney_right", "gallbladder", "spleen", "liver", "pancreas")
-    return subject.plan.region == "abdomen" and key in always
+    return subject.source is None and subject.plan.region == "abdomen" and key in always
 
 
 def _lesion_layer(subject: Subject) -> Layer:
     """Lesions by kind; lesions of one kind are told apart by lying apart."""
     region = subject.plan.region
-    kinds = list(LOOKED_FOR[region])
+    kinds = [kind for kind in LOOKED_FOR[region] if _is_looked_for(kind, subject)]
     array = np.zeros(subject.labels_zyx.shape, dtype=np.uint8)
     for tissue, name in _TISSUE_MASKS.items():
         if name in kinds:
@@ -97,6 +99,11 @@ def _lesion_layer(subject: Subject) -> Layer:
             kinds.append(name)
         array[subject.lesions_zyx == lesion.id] = kinds.index(name) + 1
     return array, {number: name for number, name in enumerate(kinds, start=1)}
+
+
+def _is_looked_for(kind: str, subject: Subject) -> bool:
+    mask = find_lesion_mask(kind)
+    return subject.looked_in is None or (mask is not None and mask.organ in subject.looked_in)
 
 
 def lesion_name(organ: str, kind: str) -> str:
@@ -121,11 +128,11 @@ def subject_facts(subject: Subject, *, case_id: str | None = None) -> CaseFacts:
     """Facts of a subject, measured on its masks."""
     plan = subject.plan
     options = MeasureOptions(
-        case_id=case_id or image_id(subject.seed),
+        case_id=case_id or case_id_of(subject),
         phase=plan.phase if plan.modality == "CT" else None,
         mask_source="phantom",
-        sex=plan.sex,
-        age_years=float(plan.age_years),
+        sex=plan.sex if subject.source is None else None,
+        age_years=float(plan.age_years) if subject.source is None else None,
         regions=(plan.region,),
     )
     return measure_case_masks(subject.volume, subject_masks(subject), options)
@@ -134,6 +141,18 @@ def subject_facts(subject: Subject, *, case_id: str | None = None) -> CaseFacts:
 def image_id(seed: int) -> str:
     """The id of the case of a seed, in the form of public data sets."""
     return f"PHANTOM_{seed:08d}"
+
+
+def case_id_of(subject: Subject) -> str:
+    """The id of a case; one made from real data has the beginning of its patient's key in it."""
+    if subject.source is None:
+        return image_id(subject.seed)
+    return f"PHANTOM_{patient_key(subject.source)[:6]}_{subject.seed:08d}"
+
+
+def patient_key(source: str) -> str:
+    """A key that is the same for all cases of a patient and tells nothing about it."""
+    return hashlib.sha256(f"vol3d patient/{source}".encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,7 +182,11 @@ def write_case(
         from vol3d.volume import write_dicom_series
 
         scan = folder / "series"
-        write_dicom_series(subject.volume, scan, seed=subject.seed)
+        # the order of slices, rows and columns is the scanner's for this position
+        axcodes = ("RA" if subject.plan.scan.is_prone else "LP") + (
+            "I" if subject.plan.scan.is_feet_first else "S"
+        )
+        write_dicom_series(subject.volume, scan, axcodes=axcodes, seed=subject.seed)
     else:
         scan = write_nifti(subject.volume, folder / f"{name}.nii.gz")
     for key, mask in single_masks(subject):
@@ -176,6 +199,28 @@ def write_case(
         report = compose_report(facts, language=language, style="narrative", seed=subject.seed)
         (folder / f"report_{language}.txt").write_text(report.text + "\n", encoding="utf-8")
     return WrittenCase(folder=folder, scan=scan, masks=segmentations)
+
+
+def case_entry(subject: Subject, written: WrittenCase, *, root: Path) -> CaseEntry:
+    """The row of a case in a manifest: its ``patient`` keeps cases of one origin in one split.
+
+    Args:
+        subject: The case.
+        written: Its files.
+        root: Folder of the manifest.
+    """
+    plan, is_made_up = subject.plan, subject.source is None
+    return CaseEntry(
+        case_id=case_id_of(subject),
+        scan=written.scan.relative_to(root),
+        masks=(written.masks.relative_to(root),),
+        modality=plan.modality,
+        phase=plan.phase if plan.modality == "CT" else None,
+        mask_source="phantom",
+        sex=plan.sex if is_made_up else None,
+        age_years=float(plan.age_years) if is_made_up else None,
+        patient=patient_key(subject.source or case_id_of(subject)),
+    )
 
 
 def single_masks(subject: Subject) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:

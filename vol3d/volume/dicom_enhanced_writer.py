@@ -76,7 +76,7 @@ def _dataset(series: WrittenSeries) -> Any:
     ds.Manufacturer = ds.ManufacturerModelName = ds.DeviceSerialNumber = "vol3d"
     ds.SoftwareVersions = "vol3d"
     ds.ContentDate, ds.ContentTime = _NO_DATE, _NO_TIME
-    ds.PatientPosition = None
+    ds.PatientPosition = series.patient_position
     ds.ContentQualification, ds.BurnedInAnnotation = "RESEARCH", "NO"
     ds.LossyImageCompression, ds.PresentationLUTShape = "00", "IDENTITY"
     ds.AcquisitionContextSequence = []

@@ -33,6 +33,7 @@ class WrittenSeries:
     intercept: float
     identity: str
     seed: int
+    patient_position: str | None
 
     def uid(self, *parts: object) -> str:
         """A UID that depends on voxels, grid, seed and ``parts`` alone."""
@@ -102,6 +103,7 @@ def prepare_series(
         intercept=intercept,
         identity=digest.hexdigest(),
         seed=seed,
+        patient_position=volume.acquisition.patient_position,
     )
     return series, stored
 
@@ -153,6 +155,7 @@ def _dataset(series: WrittenSeries, k: int, plane: npt.NDArray[Any]) -> Any:
     ds.BurnedInAnnotation = "NO"
     ds.Manufacturer = "vol3d"
     _add_empty(ds, series.modality)
+    ds.PatientPosition = series.patient_position
     _add_place(ds, series.grid, k)
     _add_pixels(ds, series, plane)
     return ds
@@ -177,7 +180,6 @@ def _add_empty(ds: Any, modality: Modality) -> None:
     """Fields that DICOM wants present and that hold nothing here."""
     names = [
         *EMPTY_FIELDS,
-        "PatientPosition",
         "Laterality",
         "AcquisitionNumber",
     ]

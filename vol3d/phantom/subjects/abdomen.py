@@ -17,6 +17,7 @@ from vol3d.phantom.subjects.canvas import (
     Shape,
     ellipsoid_distance,
     overlap,
+    rough,
     union,
 )
 from vol3d.phantom.subjects.plan import SubjectPlan
@@ -90,8 +91,8 @@ class Trunk:
         canvas.labels[muscle <= 0] = LABELS["muscle"]
         canvas.hu[muscle <= 0] = self.hu("muscle")
         self.wall_distance = muscle
-        thick = 11.0 - 3.0 * chest + 10.0 * pelvis
-        inner = _oval(x, y - yc, a - thick, b - thick + 2.0)
+        side, rectus = 17.0 - 8.0 * chest - 3.0 * pelvis, 9.0 - 1.0 * chest + 4.0 * pelvis
+        inner = _oval(x, y - yc, a - side, b - rectus)
         back = -14.0 - 90.0 * ((x.abs() - 52.0) / 40.0).clamp(0.0, 1.0) - 20.0 * pelvis
         cavity = (inner <= 0) & (y > back - 12.0 * chest)
         canvas.labels[cavity] = FREE
@@ -100,9 +101,12 @@ class Trunk:
         behind = (inner <= 0) & ~cavity
         canvas.labels[behind] = LABELS["fat"]
         canvas.hu[behind] = self.hu("fat")
-        # the rectus and the oblique muscles are parted by fat
-        seam = (muscle > -5.5) & (muscle < -4.5) & (y > yc - 10) & (z < 40)
-        canvas.hu[seam] = -20.0
+        # the oblique and the transverse muscle of the flanks are parted by a little fat
+        flank = (x.abs() > 75.0) & (y > yc - 45.0) & (z < 40.0)
+        for deep in (5.5, 11.0):
+            canvas.hu[((muscle + deep).abs() < 0.6) & flank] = -10.0
+        seam = (x.abs() < 2.5) & (y > yc) & (muscle <= 0) & ~cavity & (z > -130.0)
+        canvas.hu[seam] = -30.0
 
     def paint_muscles(self) -> None:
         """Back muscles, psoas, gluteal muscles, diaphragm."""
@@ -110,14 +114,20 @@ class Trunk:
         over = ("muscle", "fat")
         for side, sign in (("left", -1.0), ("right", 1.0)):
             back = [(sign * 33.0, -42.0, z) for z in (180.0, 60.0, -40.0, -120.0)]
-            tube = canvas.tube(
-                [*back, (sign * 26.0, -52.0, -190.0)], (20.0, 24.0, 28.0, 27.0, 12.0)
+            near = [(sign * 17.0, -38.0, z) for z in (180.0, 60.0, -40.0, -150.0)]
+            far = [(sign * 56.0, -44.0, z) for z in (150.0, 60.0, -30.0, -130.0)]
+            erector = union(
+                canvas,
+                [
+                    canvas.tube(
+                        [*back, (sign * 26.0, -52.0, -190.0)], (20.0, 23.0, 26.0, 26.0, 14.0)
+                    ),
+                    canvas.tube(near, (15.0, 17.0, 18.0, 19.0)),
+                    canvas.tube(far, (13.0, 18.0, 22.0, 16.0)),
+                ],
+                blend_mm=12.0,
             )
-            outer = canvas.tube(
-                [(sign * 58.0, -46.0, z) for z in (150.0, 60.0, -30.0, -130.0)],
-                (12.0, 17.0, 21.0, 15.0),
-            )
-            canvas.paint(f"autochthon_{side}", outer, hu=hu, over=over)
+            erector = rough(canvas, erector, self.draw, sd_mm=1.3, scale_mm=16.0)
             square = canvas.tube(
                 [
                     (sign * 62.0, -14.0, 12.0),
@@ -127,7 +137,7 @@ class Trunk:
                 (9.0, 14.0, 15.0),
             )
             canvas.paint("muscle", square, hu=hu, over=over)
-            canvas.paint(f"autochthon_{side}", tube, hu=hu, over=over)
+            canvas.paint(f"autochthon_{side}", erector, hu=hu - 4.0, over=over)
             psoas = canvas.tube(
                 [
                     (sign * 30.0, 12.0, 5.0),
@@ -139,18 +149,46 @@ class Trunk:
                 (5.0, 16.0, 24.0, 22.0, 14.0),
             )
             canvas.paint(f"iliopsoas_{side}", psoas, hu=hu, over=over)
-            for centre, radii in (
-                ((sign * 92.0, -46.0, -225.0), (52.0, 26.0, 70.0)),
-                ((sign * 122.0, 8.0, -195.0), (26.0, 38.0, 60.0)),
-            ):
-                lump = canvas.ellipsoid(centre, radii)
-                inside = self._in_body(lump[0])
-                canvas.paint("muscle", lump, hu=hu - 4.0, allowed=inside)
+            self._paint_buttock(sign, hu)
+
+    def _paint_buttock(self, sign: float, hu: float) -> None:
+        """Muscle on both faces of the iliac wing: gluteal outside, iliac inside."""
+        canvas = self.canvas
+        box, shell = self.iliac_shell(sign)
+        if not shell.numel():
+            return
+        x, y, z = canvas.at(box)
+        wall = self.wall_distance[box]
+        low = ((-128.0 - z) / 45.0).clamp(0.0, 1.0)
+        # the gluteal muscles begin below the crest and leave a cleft behind the sacrum
+        outside = (
+            (shell > 3.0)
+            & (wall < -1.0)
+            & (y < 70.0 - 0.3 * (x.abs() - 80.0).abs())
+            & (sign * x > 24.0 + 14.0 * low)
+        )
+        outside &= shell < 8.0 + 46.0 * low
+        iliacus = (shell < 0.0) & (shell > -5.0 - 15.0 * low) & (y < 66.0) & (sign * x > 52.0)
+        thigh = (
+            (z < -222.0) & (sign * x > 50.0 + 0.5 * (y - 50.0).abs()) & (wall < -2.0) & (y >= 60.0)
+        )
+        thigh &= wall > -58.0
+        inside = (low > 0.0) & (outside | iliacus | thigh) & (sign * x > 0) & self._in_body(box)
+        canvas.labels[box][inside] = LABELS["muscle"]
+        canvas.hu[box][inside] = hu - 4.0
+        # fat between the two large gluteal muscles
+        between = inside & outside & ((shell - 19.0 + 0.12 * (y - 20.0)).abs() < 1.0)
+        canvas.hu[box][between | (thigh & inside & ((sign * x + y - 165.0).abs() < 2.0))] = -25.0
+
+    def iliac_shell(self, sign: float) -> Shape:
+        """The curved face that the iliac wing of a side follows."""
+        return self.canvas.ellipsoid(
+            (sign * 48.0, 42.0, -178.0), (72.0, 92.0, 82.0), turn_deg=(0.0, 0.0, sign * -8.0)
+        )
 
     def _in_body(self, box: tuple[slice, slice, slice]) -> torch.Tensor:
-        return (self.canvas.labels[box] == LABELS["fat"]) | (
-            self.canvas.labels[box] == LABELS["muscle"]
-        )
+        labels = self.canvas.labels[box]
+        return (labels == LABELS["fat"]) | (labels == LABELS["muscle"]) | (labels == FREE)
 
     def diaphragm(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """Height of the diaphragm: two domes that fall off to the sides, the back and the front."""
@@ -174,7 +212,7 @@ class Trunk:
         self._cardiac_muscle(heart)
         middle = 22.0 + 10.0 * torch.exp(-(((y - 20.0) / 50.0) ** 2))
         narrow = 95.0 * (((z - LOWER_CHEST_MM) / 110.0).clamp(0.0, 1.2)) ** 2
-        in_chest = (wall < -11.0 - narrow) & (above > 3.0) & (y > -66.0) & (z < 272.0)
+        in_chest = (wall < -11.0 - narrow) & (above > 3.0) & (y > -66.0) & (z < 244.0)
         spine = torch.sqrt((x / 30.0) ** 2 + ((y + 5.0) / 34.0) ** 2)
         is_lung = in_chest & (x.abs() > middle) & (spine > 1.0) & self._is_open(box)
         around_heart = grown(canvas, heart, 5.0, box)
@@ -187,6 +225,15 @@ class Trunk:
         sink = (self.swing * (30.0 - y) / 100.0).clamp(-0.6, 1.0) * 40.0
         canvas.hu[box] += torch.where(is_lung, sink, torch.zeros_like(sink))
         self._lung_vessels(box, is_lung, draw)
+        # around the narrowing cage lie the muscles of the shoulder girdle
+        girdle = (z > 60.0) & (wall < 0.0) & (wall > -8.0 - narrow)
+        girdle &= (x.abs() > 12.0) | (z > 235.0)
+        labels = canvas.labels[box]
+        girdle &= (labels == FREE) | (labels == LABELS["fat"])
+        parted = ((wall + 13.0 + 0.05 * y).abs() < 1.1) & (narrow > 8.0) & (x.abs() > 25.0)
+        labels[girdle] = LABELS["muscle"]
+        canvas.hu[box][girdle] = self.hu("muscle")
+        canvas.hu[box][girdle & parted] = -40.0
         rim = (above > 0.0) & (above <= 3.0) & (wall < -6.0) & self._is_open(box)
         canvas.labels[box][rim] = LABELS["diaphragm"]
         canvas.hu[box][rim] = self.hu("muscle")
@@ -249,6 +296,33 @@ class Trunk:
     def _is_lung(self, box: tuple[slice, slice, slice]) -> torch.Tensor:
         labels = self.canvas.labels[box]
         return (labels == LABELS["lung_left"]) | (labels == LABELS["lung_right"])
+
+    def paint_arms(self) -> None:
+        """Arms beside the body, hanging down: upper arm, elbow at the waist, forearm."""
+        canvas, build = self.canvas, self.plan.habitus
+        for side, sign in (("left", -1.0), ("right", 1.0)):
+            x = sign * (152.0 + build.fat_side_mm + 44.0)
+            path: list[XYZ] = [
+                (x - sign * 8.0, 10.0, 300.0),
+                (x, 0.0, 120.0),
+                (x + sign * 4.0, -8.0, -40.0),
+                (x - sign * 2.0, 14.0, -180.0),
+                (x - sign * 4.0, 40.0, -300.0),
+            ]
+            for key, radii, hu in (
+                ("skin", (48.0, 44.0, 38.0, 34.0, 26.0), 10.0),
+                ("fat", (46.0, 42.0, 36.0, 32.0, 24.0), self.hu("fat")),
+                ("muscle", (38.0, 35.0, 31.0, 28.0, 20.0), self.hu("muscle")),
+            ):
+                box, distance = canvas.tube(path, radii)
+                inside = (distance <= 0) & (self.wall_distance[box] > build.fat_side_mm * 0.6)
+                canvas.labels[box][inside] = LABELS[key]
+                canvas.hu[box][inside] = hu
+            upper = canvas.tube(path[:3], (12.0, 11.0, 15.0))
+            self._bone(f"humerus_{side}", upper, ("muscle",))
+            for shift in (-11.0, 11.0):
+                bone = canvas.tube([(a + shift, b, c) for a, b, c in path[2:]], (9.0, 7.0, 8.0))
+                self._bone("rib", bone, ("muscle",))
 
     # --- bones
 
@@ -337,10 +411,7 @@ class Trunk:
         )
         self._bone("sacrum", sacrum, over)
         for side, sign in (("left", -1.0), ("right", 1.0)):
-            shell = canvas.ellipsoid(
-                (sign * 48.0, 42.0, -178.0), (72.0, 92.0, 82.0), turn_deg=(0.0, 0.0, sign * -8.0)
-            )
-            box, distance = shell
+            box, distance = self.iliac_shell(sign)
             if distance.numel():
                 x, y, z = canvas.at(box)
                 wing = (distance + 4.0).abs() - 4.6
@@ -394,7 +465,7 @@ class Trunk:
                 ],
                 (6.5, 6.0, 5.5, 5.0, 5.0),
             )
-            canvas.paint(f"iliac_artery_{side}", iliac, hu=red)
+            canvas.paint(f"iliac_artery_{side}", iliac, hu=red, over=("muscle",))
             vein = canvas.tube(
                 [
                     (12.0, 50.0, -116.0),
@@ -405,7 +476,7 @@ class Trunk:
                 ],
                 (7.5, 7.5, 7.0, 6.0, 6.0),
             )
-            canvas.paint(f"iliac_vena_{side}", vein, hu=blue - 8.0)
+            canvas.paint(f"iliac_vena_{side}", vein, hu=blue - 8.0, over=("muscle",))
         cava = canvas.tube(
             [
                 (20.0, 55.0, 95.0),

@@ -44,7 +44,9 @@ def paint_head(canvas: Canvas, plan: SubjectPlan, draw: Draw) -> dict[str, Shape
     x, y, z = (row[0] * x + row[1] * y + row[2] * z for row in turn)
     neck = (z < -50.0) & ((x / 55.0) ** 2 + ((y - 5.0) / 62.0) ** 2 < 1.0)
     scalp = ellipsoid_distance(x, y, z - 2.0, (76.0, 93.0, 78.0))
-    _fill(canvas, (scalp <= 0) | neck, "scalp")
+    face = ellipsoid_distance(x, y - 40.0, z + 66.0, (66.0, 60.0, 66.0))
+    _fill(canvas, (scalp <= 0) | neck | (face <= 0), "scalp")
+    _neck_and_face(canvas, neck | (face <= 0), x, y, z)
     bone = ellipsoid_distance(x, y, z - 2.0, (70.5, 87.5, 70.0))
     _fill(canvas, (bone <= 0) & (z > -62.0), "skull")
     inner = ellipsoid_distance(x, y, z - 2.0, (65.0, 82.0, 63.0))
@@ -60,14 +62,37 @@ def paint_head(canvas: Canvas, plan: SubjectPlan, draw: Draw) -> dict[str, Shape
     canvas.hu[white] = _TISSUE_HU["white_matter"]
     _lobes(canvas, is_brain, x, y, z)
     _ventricles(canvas, draw, shifted, y, z)
-    small = ellipsoid_distance(x, y + 50.0, z + 46.0, (46.0, 28.0, 22.0))
+    small = ellipsoid_distance(x, y + 36.0, z + 42.0, (43.0, 27.0, 19.0))
     stem = ellipsoid_distance(x, y + 14.0, z + 52.0, (14.0, 14.0, 30.0))
     for key, shape in (("cerebellum", small), ("brainstem", stem)):
-        inside = (shape <= 0) & (canvas.labels != LABELS["skull"]) & (z > -70.0)
+        inside = (shape <= 0) & ((inner < -1.5) | (key == "brainstem")) & (z > -70.0)
         _fill(canvas, inside, key)
         canvas.parts[inside] = 0
     whole = (slice(None), slice(None), slice(None))
     return {"brain": (whole, torch.where(is_brain, brain, torch.full_like(brain, 99.0)))}
+
+
+def _neck_and_face(
+    canvas: Canvas, soft: torch.Tensor, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor
+) -> None:
+    """Neck muscles and spine, airway, sinuses, eyes; all of it carries the scalp's label."""
+
+    def ball(at: tuple[float, float, float], radii: tuple[float, float, float]) -> torch.Tensor:
+        return ellipsoid_distance(x - at[0], y - at[1], z - at[2], radii)
+
+    hu = canvas.hu
+    deep = soft & (z < -52.0) & (((x / 47.0) ** 2 + ((y - 5.0) / 54.0) ** 2) < 1.0)
+    hu[deep] = _TISSUE_HU["scalp"] + 32.0
+    spine = torch.maximum(ball((0.0, -12.0, -95.0), (19.0, 14.0, 90.0)), z + 64.0)
+    hu[soft & (spine <= 0)] = 420.0
+    hu[soft & (spine > 0) & (spine < 7.0) & (y < -10.0)] = _TISSUE_HU["scalp"] + 40.0
+    for sign in (-1.0, 1.0):
+        hu[soft & (ball((sign * 31.0, 76.0, -36.0), (13.0, 13.0, 12.5)) <= 0)] = 12.0
+        hu[soft & (ball((sign * 26.0, 64.0, -62.0), (14.0, 16.0, 17.0)) <= 0)] = -980.0
+    nose = ball((0.0, 66.0, -58.0), (6.0, 30.0, 24.0))
+    septum = (x.abs() < 1.2) & (nose <= 0)
+    throat = torch.maximum(ball((0.0, 22.0, -90.0), (8.0, 8.0, 60.0)), z + 60.0)
+    hu[soft & ((nose <= 0) | (throat <= 0)) & ~septum] = -980.0
 
 
 def _fill(canvas: Canvas, inside: torch.Tensor, key: str, *, hu: float | None = None) -> None:

@@ -34,6 +34,8 @@ class Subject:
         lesions: What was painted, by id; a planned lesion that found no room is not among them.
         plan: What was drawn.
         seed: Makes the same subject again.
+        source: Key of the real patient whose labels or voxels it was made from.
+        looked_in: Organ groups whose lesions are all known; everywhere if ``None``.
     """
 
     volume: Volume
@@ -43,6 +45,8 @@ class Subject:
     lesions: tuple[PaintedLesion, ...]
     plan: SubjectPlan
     seed: int
+    source: str | None = None
+    looked_in: tuple[str, ...] | None = None
 
 
 def make_subject(
@@ -79,6 +83,7 @@ def make_subject(
             body_part_examined=plan.region.upper(),
             is_contrast_given=plan.phase != "unenhanced",
             kvp=plan.scan.kvp,
+            patient_position=plan.scan.patient_position,
         ),
     )
     return Subject(
@@ -100,6 +105,8 @@ def paint_trunk(canvas: Canvas, plan: SubjectPlan, draw: Draw) -> Trunk:
     trunk.paint_chest()
     trunk.paint_bones()
     trunk.paint_vessels()
+    if plan.scan.are_arms_down:
+        trunk.paint_arms()
     paint_organs(trunk)
     if plan.region == "chest":
         paint_upper_chest(trunk)

@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from vol3d.phantom.subjects.abdomen import Trunk
+from vol3d.phantom.subjects.abdomen import Trunk, grown
 from vol3d.phantom.subjects.canvas import XYZ, Box, Shape, drop_specks, overlap, rough, union
 from vol3d.phantom.subjects.tissues import FREE, LABELS
 
@@ -189,7 +189,7 @@ def _liver(trunk: Trunk) -> None:
         wall = (distance <= 0) & (distance > -1.5)
         canvas.hu[sac[0]][wall] = 35.0
     cm3 = plan.organ_cm3["liver"]
-    size = (cm3 / 1500.0) ** (1 / 3)
+    size = (cm3 / 1340.0) ** (1 / 3)
     lobes = [
         canvas.ellipsoid((76.0, 46.0, 18.0), (74.0 * size, 84.0 * size, 78.0 * size)),
         canvas.ellipsoid((96.0, 40.0, -30.0), (46.0 * size, 58.0 * size, 66.0 * size)),
@@ -204,6 +204,10 @@ def _liver(trunk: Trunk) -> None:
     x, y, z = canvas.at(box)
     below = z - trunk.diaphragm(x, y) + 1.0
     free = canvas.free(box) & (below < 0.5)
+    # the kidney's bed: no liver behind or medial to the kidney
+    edge = 20.0 - 0.9 * (x - 84.0).clamp(min=0.0) - 1.4 * (z - 2.0).clamp(min=0.0)
+    behind = y < edge
+    free &= ~_beside_kidneys(trunk, box) & ~behind
     nodular = 2.2 if plan.has("small_liver") else 0.8
     shape = rough(canvas, (box, distance), draw, sd_mm=nodular, scale_mm=14.0)
     distance = canvas.paint("liver", shape, hu=trunk.liver_hu(), cm3=cm3, allowed=free)
@@ -211,6 +215,16 @@ def _liver(trunk: Trunk) -> None:
     inside = distance <= 0
     _liver_vessels(trunk)
     _couinaud(trunk, box, inside)
+
+
+def _beside_kidneys(trunk: Trunk, box: Box) -> torch.Tensor:
+    """Where the fat around the kidneys lies: more of it in a stout person."""
+    near = torch.zeros(trunk.canvas.labels[box].shape, dtype=torch.bool, device=trunk.canvas.device)
+    for side in ("left", "right"):
+        if f"kidney_{side}" in trunk.depth:
+            width = 2.0 + 0.25 * max(trunk.deeper, 0.0)
+            near |= grown(trunk.canvas, trunk.depth[f"kidney_{side}"], width, box)
+    return near
 
 
 _IVC_XY = (21.0, 52.0)
@@ -274,7 +288,7 @@ def _couinaud(trunk: Trunk, box: Box, inside: torch.Tensor) -> None:
 def _spleen(trunk: Trunk) -> None:
     canvas, plan = trunk.canvas, trunk.plan
     cm3 = plan.organ_cm3["spleen"]
-    size = (cm3 / 200.0) ** (1 / 3)
+    size = (cm3 / 185.0) ** (1 / 3)
     down = -14.0 * max(size - 1.0, 0.0) * 2.2
     body = canvas.ellipsoid(
         (-106.0, 4.0, 22.0 + down),
@@ -285,7 +299,7 @@ def _spleen(trunk: Trunk) -> None:
     if not distance.numel():
         return
     x, y, z = canvas.at(box)
-    free = canvas.free(box) & (z - trunk.diaphragm(x, y) < -0.5)
+    free = canvas.free(box) & (z - trunk.diaphragm(x, y) < -0.5) & ~_beside_kidneys(trunk, box)
     dent = canvas.ellipsoid((-78.0, 34.0, 18.0), (20.0, 24.0, 44.0))
     shape = _minus(trunk, body, dent) if size < 1.4 else body
     distance = canvas.paint(
@@ -396,7 +410,7 @@ def _colon(trunk: Trunk) -> None:
         13.0,
         13.0,
     ]
-    scale = draw.uniform(0.8, 1.15)
+    scale = draw.uniform(0.85, 1.35)
     tube = canvas.tube(path, [r * scale for r in radii], steps=6)
     box, distance = tube
     if distance.numel():  # haustra: the wall folds in between bulges
@@ -434,7 +448,7 @@ def _small_bowel(trunk: Trunk) -> None:
     canvas, draw = trunk.canvas, trunk.draw
     d = trunk.deeper * 0.6
     contrast = 180.0 if draw.chance(0.2) else 0.0
-    for _ in range(22):
+    for _ in range(34):
         x, y, z = (
             draw.uniform(-80.0, 80.0),
             draw.uniform(62.0, 118.0 + d),

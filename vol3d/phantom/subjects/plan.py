@@ -158,6 +158,8 @@ class ScanPlan:
     kernel: Kernel
     noise_hu: float
     is_prone: bool
+    is_feet_first: bool
+    are_arms_down: bool
     tilt_deg: float
     metal: bool
     beam_hardening: bool
@@ -165,6 +167,11 @@ class ScanPlan:
     cut: Literal["top", "bottom"] | None
     slice_thickness_factor: float
     kvp: float
+
+    @property
+    def patient_position(self) -> str:
+        """How the patient lies, in DICOM's words: ``HFS``, ``HFP``, ``FFS`` or ``FFP``."""
+        return ("FF" if self.is_feet_first else "HF") + ("P" if self.is_prone else "S")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -321,6 +328,8 @@ def _plan_scan(draw: Draw, config: SubjectConfig) -> ScanPlan:
         kernel=kernels[draw.integer(4)],
         noise_hu=draw.uniform(*config.noise_hu),
         is_prone=is_prone,
+        is_feet_first=draw.chance(0.12),
+        are_arms_down=config.region != "head" and draw.chance(0.12),
         tilt_deg=tilt,
         metal=draw.chance(p * 0.5),
         beam_hardening=draw.chance(p),

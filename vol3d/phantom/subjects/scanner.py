@@ -14,7 +14,7 @@ from vol3d.phantom.subjects.plan import SubjectConfig, SubjectPlan
 from vol3d.phantom.subjects.tissues import FREE, LABELS
 from vol3d.volume import Grid
 
-_Z_RANGE = {"abdomen": (-268.0, 118.0), "chest": (-20.0, 284.0), "head": (-85.0, 92.0)}
+_Z_RANGE = {"abdomen": (-304.0, 118.0), "chest": (-20.0, 262.0), "head": (-85.0, 92.0)}
 """Template mm, feet to head, that a whole scan of a region covers."""
 _HALF_WIDTH = {"abdomen": 150.0, "chest": 152.0, "head": 82.0}
 _HALF_DEPTH = {"abdomen": 114.0, "chest": 112.0, "head": 100.0}
@@ -37,6 +37,8 @@ def draw_grid(draw: Draw, plan: SubjectPlan, config: SubjectConfig) -> tuple[Gri
     depth_fat = build.fat_front_mm + build.fat_back_mm + max(build.depth_mm, 0.0)
     depth = (2 * _HALF_DEPTH[region] + (depth_fat if region != "head" else 0.0)) * scale[1]
     fov = max(width, depth) + draw.uniform(16.0, 60.0)
+    if plan.scan.are_arms_down:
+        fov += draw.uniform(40.0, 130.0)
     is_narrow = draw.chance(0.04) and config.is_cut is not False and region == "abdomen"
     if is_narrow:
         fov = 0.86 * width
@@ -86,9 +88,9 @@ def scan_ct(canvas: Canvas, plan: SubjectPlan, draw: Draw) -> torch.Tensor:
         hu = _moved(canvas, draw)
     spacing_z, spacing_y, _ = canvas.grid.spacing_zyx_mm
     hu = _profile(hu, plan.scan.slice_thickness_factor)
-    hu = _blurred(hu, _KERNEL_MM[plan.scan.kernel] / spacing_y)
+    hu = softened(hu, _KERNEL_MM[plan.scan.kernel] / spacing_y)
     noise = torch.randn(hu.shape, generator=draw.generator).to(canvas.device)
-    noise = _blurred(
+    noise = softened(
         noise, {"soft": 0.9, "standard": 0.7, "sharp": 0.4}[plan.scan.kernel] / spacing_y
     )
     spread = float(noise[:: max(len(noise) // 8, 1)].double().std())
@@ -108,13 +110,20 @@ def _profile(hu: torch.Tensor, factor: float) -> torch.Tensor:
     return hu * (1 - 2 * side) + (padded[:-2] + padded[2:]) * side
 
 
-def _blurred(values: torch.Tensor, sigma: float) -> torch.Tensor:
-    """In-plane blur with three weights per axis and pass; ``sigma`` in voxels."""
+def softened(values: torch.Tensor, sigma: float) -> torch.Tensor:
+    """In-plane blur with three weights per axis and pass.
+
+    Args:
+        values: (z, y, x).
+        sigma: In voxels.
+    """
     passes = max(1, math.ceil(sigma**2 / 0.5))
     side = min(sigma**2 / 2 / passes, 0.25)
     for axis in (1, 2):
         for _ in range(passes):
             n = values.shape[axis]
+            if n < 3:
+                continue
             inner = values.narrow(axis, 1, n - 2) * (1 - 2 * side)
             inner += (values.narrow(axis, 0, n - 2) + values.narrow(axis, 2, n - 2)) * side
             values = torch.cat(
@@ -134,14 +143,12 @@ def _paint_table(canvas: Canvas, plan: SubjectPlan) -> None:
     if plan.region == "head":
         return
     x, y, _ = canvas.xyz
-    build = plan.habitus
     body = canvas.labels > 0
-    rows = body.any(dim=0).any(dim=1)
-    if not bool(rows.any()):
+    if not bool(body.any()):
         return
     bow = 14.0 * (x / 200.0) ** 2
-    back = -76.0 - build.fat_back_mm - 7.0
-    front = 148.0 + build.depth_mm + build.fat_front_mm + 7.0
+    back = float(torch.where(body, y, 999.0).min()) - 3.0
+    front = float(torch.where(body, y, -999.0).max()) + 3.0
     edge = back + bow if not plan.scan.is_prone else front - bow
     away = (edge - y) if not plan.scan.is_prone else (y - edge)
     open_ = ~body
@@ -198,7 +205,7 @@ def scan_mr(canvas: Canvas, plan: SubjectPlan, draw: Draw) -> torch.Tensor:
     count = torch.bincount(labels.flatten(), minlength=256).clamp(min=1)
     mean = (base.index_add(0, labels.flatten(), canvas.hu.flatten().double()) / count).float()
     # grey and white matter, lesions and vessels differ from their label's mean: this stays visible
-    gain = draw.uniform(2.0, 6.0) if plan.region == "head" else draw.uniform(0.4, 1.4)
+    gain = draw.uniform(4.0, 16.0) if plan.region == "head" else draw.uniform(0.4, 1.4)
     gain *= 1.0 if draw.chance(0.5) else -1.0
     image = image + ((canvas.hu - mean[labels]) * gain).clamp(-300.0, 300.0) * (labels > 0)
     image = torch.where((canvas.hu < -500.0), torch.zeros_like(image), image)
@@ -208,7 +215,7 @@ def scan_mr(canvas: Canvas, plan: SubjectPlan, draw: Draw) -> torch.Tensor:
         0, 0
     ]
     image = image * (0.22 * field).exp()
-    image = _blurred(_profile(image, plan.scan.slice_thickness_factor), 0.6)
+    image = softened(_profile(image, plan.scan.slice_thickness_factor), 0.6)
     noise = torch.randn((2, *image.shape), generator=draw.generator).to(
         canvas.device
     ) * draw.uniform(8.0, 26.0)

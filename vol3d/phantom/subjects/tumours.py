@@ -12,6 +12,7 @@ import torch
 from vol3d.phantom.plan import Draw
 from vol3d.phantom.subjects.canvas import (
     XYZ,
+    Box,
     Canvas,
     Shape,
     ellipsoid_distance,
@@ -25,6 +26,7 @@ from vol3d.phantom.subjects.tissues import FREE, LABELS, Phase, base_hu
 _ROUGHNESS = {"cyst": 0.04, "pdac": 0.16, "nodule": 0.1, "metastasis": 0.07}
 _GROWS_OUT = ("kidney_left", "kidney_right", "pancreas", "colon")
 _APART_MM = 5.0
+_HEMISPHERES = ("cerebral_hemisphere_left", "cerebral_hemisphere_right")
 FloatArray = npt.NDArray[np.float64]
 _TRIES = 40
 
@@ -95,7 +97,7 @@ def _place(
     if lesion.organ not in depth:
         return None
     box, distance = depth[lesion.organ]
-    inside = (canvas.labels[box] == LABELS[lesion.organ]) & (distance <= 0)
+    inside = _in_organ(canvas, box, lesion.organ) & (distance <= 0)
     if lesion.part is not None:
         inside &= canvas.parts[box] == LABELS[lesion.part]
     if not bool(inside.any()):
@@ -115,6 +117,16 @@ def _place(
         ):
             return x, y, z
     return None
+
+
+def _in_organ(canvas: Canvas, box: Box, organ: str) -> torch.Tensor:
+    """Voxels of an organ in a box; the brain is its hemispheres."""
+    keys = (organ,) if organ != "brain" else _HEMISPHERES
+    labels = canvas.labels[box]
+    inside = labels == LABELS[keys[0]]
+    for key in keys[1:]:
+        inside = inside | (labels == LABELS[key])
+    return inside
 
 
 def _beside_vessel(
@@ -140,12 +152,14 @@ def _beside_vessel(
         return None
     toward = _unit(toward)
     wanted = min(max(lesion.vessel_angle_deg, 1.0), 350.0)
-    near, far = 0.0, lesion.diameter_mm / 2 + 3 * radius_mm
-    if largest_contact_deg(point, curve, lesion.diameter_mm / 2, radius_mm) < wanted:
+    # a voxel beside the wall counts as contact, so that the ball reaches a little further
+    ball_mm = lesion.diameter_mm / 2 + 0.2 * sum(canvas.grid.spacing_zyx_mm) / 3
+    near, far = 0.0, ball_mm + 3 * radius_mm
+    if largest_contact_deg(point, curve, ball_mm, radius_mm) < wanted:
         return None  # too small to reach so far round
     for _ in range(30):
         half = (near + far) / 2
-        angle = largest_contact_deg(point + half * toward, curve, lesion.diameter_mm / 2, radius_mm)
+        angle = largest_contact_deg(point + half * toward, curve, ball_mm, radius_mm)
         near, far = (half, far) if angle > wanted else (near, half)
     x, y, z = (point + far * toward).tolist()
     return x, y, z
@@ -199,7 +213,7 @@ def _shape(
     m = rotation(turn).T.tolist()
     x, y, z = (row[0] * x + row[1] * y + row[2] * z for row in m)
     smooth = ellipsoid_distance(x, y, z, (radius * flat[0], radius * flat[1], radius * flat[2]))
-    share = _ROUGHNESS.get(lesion.kind, 0.09) * (0.4 if is_bound else 1.0)
+    share = _ROUGHNESS.get(lesion.kind, 0.09) * (0.15 if is_bound else 1.0)
     return rough(
         canvas, (box, smooth), draw, sd_mm=share * radius, scale_mm=max(radius * 0.8, 4.0)
     ), smooth
@@ -216,12 +230,9 @@ def _paint(
 ) -> int:
     (box, distance), smooth = _shape(canvas, lesion, place, draw)
     organ = LABELS[lesion.organ]
-    allowed = (canvas.labels[box] == organ) & (ids[box] == 0)
+    allowed = _in_organ(canvas, box, lesion.organ) & (ids[box] == 0)
     if lesion.organ in _GROWS_OUT:
         allowed |= (canvas.labels[box] == FREE) & (ids[box] == 0)
-    if lesion.organ == "brain":
-        for side in ("left", "right"):
-            allowed |= canvas.labels[box] == LABELS[f"cerebral_hemisphere_{side}"]
     inside = allowed & (distance <= 0)
     count = int(inside.sum())
     if not count:
