@@ -91,7 +91,7 @@ class Trunk:
         canvas.labels[muscle <= 0] = LABELS["muscle"]
         canvas.hu[muscle <= 0] = self.hu("muscle")
         self.wall_distance = muscle
-        side, rectus = 17.0 - 8.0 * chest - 3.0 * pelvis, 9.0 - 1.0 * chest + 4.0 * pelvis
+        side, rectus = 14.0 - 5.0 * chest, 9.0 - 1.0 * chest + 4.0 * pelvis
         inner = _oval(x, y - yc, a - side, b - rectus)
         back = -14.0 - 90.0 * ((x.abs() - 52.0) / 40.0).clamp(0.0, 1.0) - 20.0 * pelvis
         cavity = (inner <= 0) & (y > back - 12.0 * chest)
@@ -103,7 +103,7 @@ class Trunk:
         canvas.hu[behind] = self.hu("fat")
         # the oblique and the transverse muscle of the flanks are parted by a little fat
         flank = (x.abs() > 75.0) & (y > yc - 45.0) & (z < 40.0)
-        for deep in (5.5, 11.0):
+        for deep in (4.5, 9.0):
             canvas.hu[((muscle + deep).abs() < 0.6) & flank] = -10.0
         seam = (x.abs() < 2.5) & (y > yc) & (muscle <= 0) & ~cavity & (z > -130.0)
         canvas.hu[seam] = -30.0

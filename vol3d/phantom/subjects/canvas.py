@@ -69,6 +69,15 @@ class Canvas:
         """Volume of a voxel in the world."""
         return self.grid.voxel_volume_mm3 / 1000.0
 
+    def times(self, cm3: float, template_cm3: float) -> float:
+        """How much longer an organ of a volume in the world is than the template's.
+
+        Args:
+            cm3: In the world.
+            template_cm3: Of the organ in the template.
+        """
+        return float((cm3 / (template_cm3 * math.prod(self.pose.scale_xyz))) ** (1 / 3))
+
     def _coordinates(self, draw: Draw) -> list[torch.Tensor]:
         shape = self.grid.shape_zyx
         index = [torch.arange(n, dtype=torch.float32, device=self.device) for n in shape]

@@ -40,8 +40,8 @@ def _kidneys(trunk: Trunk) -> None:
         cm3 = plan.organ_cm3[f"kidney_{side}"]
         if cm3 <= 0:
             continue
-        size = (cm3 / 155.0) ** (1 / 3)
-        radii = tuple(r * size for r in (27.0, 26.0, 56.0))
+        size = canvas.times(cm3, 155.0)
+        radii = (27.0 * size, 26.0 * size, 56.0 * size)
         turn = (-8.0, sign * 10.0, sign * 25.0)
         bean = canvas.ellipsoid(centre, radii, turn_deg=turn)
         sinus_at: XYZ = (centre[0] - sign * 17.0 * size, centre[1] + 8.0 * size, centre[2])
@@ -146,7 +146,7 @@ def _pancreas(trunk: Trunk) -> None:
 def _bladder(trunk: Trunk) -> None:
     canvas, plan = trunk.canvas, trunk.plan
     cm3 = plan.organ_cm3["urinary_bladder"]
-    size = (cm3 / 230.0) ** (1 / 3)
+    size = canvas.times(cm3, 230.0)
     if plan.sex == "F":
         womb = union(
             canvas,
@@ -177,7 +177,7 @@ def _liver(trunk: Trunk) -> None:
     canvas, plan, draw = trunk.canvas, trunk.plan, trunk.draw
     gall_cm3 = plan.organ_cm3["gallbladder"]
     if gall_cm3 > 0:
-        size = (gall_cm3 / 33.0) ** (1 / 3)
+        size = canvas.times(gall_cm3, 33.0)
         sac = canvas.ellipsoid(
             (64.0, 100.0, -20.0),
             (13.0 * size, 15.0 * size, 30.0 * size),
@@ -189,7 +189,7 @@ def _liver(trunk: Trunk) -> None:
         wall = (distance <= 0) & (distance > -1.5)
         canvas.hu[sac[0]][wall] = 35.0
     cm3 = plan.organ_cm3["liver"]
-    size = (cm3 / 1340.0) ** (1 / 3)
+    size = canvas.times(cm3, 1340.0)
     lobes = [
         canvas.ellipsoid((76.0, 46.0, 18.0), (74.0 * size, 84.0 * size, 78.0 * size)),
         canvas.ellipsoid((96.0, 40.0, -30.0), (46.0 * size, 58.0 * size, 66.0 * size)),
@@ -205,7 +205,7 @@ def _liver(trunk: Trunk) -> None:
     below = z - trunk.diaphragm(x, y) + 1.0
     free = canvas.free(box) & (below < 0.5)
     # the kidney's bed: no liver behind or medial to the kidney
-    edge = 20.0 - 0.9 * (x - 84.0).clamp(min=0.0) - 1.4 * (z - 2.0).clamp(min=0.0)
+    edge = 14.0 - 0.9 * (x - 84.0).clamp(min=0.0) - 1.4 * (z - 2.0).clamp(min=0.0)
     behind = y < edge
     free &= ~_beside_kidneys(trunk, box) & ~behind
     nodular = 2.2 if plan.has("small_liver") else 0.8
@@ -288,7 +288,7 @@ def _couinaud(trunk: Trunk, box: Box, inside: torch.Tensor) -> None:
 def _spleen(trunk: Trunk) -> None:
     canvas, plan = trunk.canvas, trunk.plan
     cm3 = plan.organ_cm3["spleen"]
-    size = (cm3 / 185.0) ** (1 / 3)
+    size = canvas.times(cm3, 185.0)
     down = -14.0 * max(size - 1.0, 0.0) * 2.2
     body = canvas.ellipsoid(
         (-106.0, 4.0, 22.0 + down),

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from vol3d.measure.lesions import cut_grid
+from vol3d.measure.vessels import vessel_contact_angle_deg
 from vol3d.phantom.plan import Draw
 from vol3d.phantom.subjects.canvas import (
     XYZ,
@@ -29,6 +31,8 @@ _APART_MM = 5.0
 _HEMISPHERES = ("cerebral_hemisphere_left", "cerebral_hemisphere_right")
 FloatArray = npt.NDArray[np.float64]
 _TRIES = 40
+_BISECTIONS = 9
+_VESSEL_MARGIN_MM = 10.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,10 +138,10 @@ def _beside_vessel(
 ) -> XYZ | None:
     """The centre of a ball that touches a given part of a vessel's wall, at most.
 
-    A circle of radius R whose centre lies s from the axis of a vessel of radius r covers the wall's
-    angle a where cos(a / 2) = (r^2 + s^2 - R^2) / (2 r s). The vessel bends, so the ball is moved
-    away until the largest angle over all its sections is the wanted one.
+    The ball is moved along a line from the vessel to the middle of the organ's part, until the
+    contact that is measured on the voxels it could take is the wanted one.
     """
+    assert lesion.vessel is not None
     curve, _ = smooth_path(path, [radius_mm] * len(path), 12)
     place = round(draw.uniform(0.35, 0.6) * (len(curve) - 1))
     point, axis = curve[place], _unit(curve[min(place + 1, len(curve) - 1)] - curve[place - 1])
@@ -150,46 +154,31 @@ def _beside_vessel(
     toward -= axis * float(toward @ axis)
     if float(np.linalg.norm(toward)) < 1e-3:
         return None
-    toward = _unit(toward)
-    wanted = min(max(lesion.vessel_angle_deg, 1.0), 350.0)
-    # a voxel beside the wall counts as contact, so that the ball reaches a little further
-    ball_mm = lesion.diameter_mm / 2 + 0.2 * sum(canvas.grid.spacing_zyx_mm) / 3
-    near, far = 0.0, ball_mm + 3 * radius_mm
-    if largest_contact_deg(point, curve, ball_mm, radius_mm) < wanted:
-        return None  # too small to reach so far round
-    for _ in range(30):
+    toward, wanted = _unit(toward), min(max(lesion.vessel_angle_deg, 1.0), 350.0)
+    near, far = 0.0, lesion.diameter_mm / 2 + 3 * radius_mm
+    best, miss = point, math.inf
+    for _ in range(_BISECTIONS):
         half = (near + far) / 2
-        angle = largest_contact_deg(point + half * toward, curve, ball_mm, radius_mm)
+        angle = _contact_deg(canvas, lesion, point + half * toward)
+        if abs(angle - wanted) < miss:
+            best, miss = point + half * toward, abs(angle - wanted)
         near, far = (half, far) if angle > wanted else (near, half)
-    x, y, z = (point + far * toward).tolist()
+    x, y, z = best.tolist()
     return x, y, z
 
 
-def largest_contact_deg(
-    centre: FloatArray, curve: FloatArray, ball_mm: float, vessel_mm: float
-) -> float:
-    """The largest part of a vessel's wall, 0 to 360, that a ball covers in a section of the vessel.
-
-    Args:
-        centre: Of the ball.
-        curve: (points, 3), the vessel's axis.
-        ball_mm: Radius of the ball.
-        vessel_mm: Radius of the vessel.
-    """
-    largest = 0.0
-    for before, here, after in zip(curve[:-2], curve[1:-1], curve[2:], strict=True):
-        axis, off = _unit(after - before), centre - here
-        along = float(off @ axis)
-        section = ball_mm**2 - along**2
-        side = math.sqrt(max(float(off @ off) - along**2, 0.0))
-        if section <= 0:
-            continue
-        if side < 1e-6:
-            largest = 360.0 if section > vessel_mm**2 else largest
-            continue
-        cosine = (vessel_mm**2 + side**2 - section) / (2 * vessel_mm * side)
-        largest = max(largest, 2 * math.degrees(math.acos(min(max(cosine, -1.0), 1.0))))
-    return largest
+def _contact_deg(canvas: Canvas, lesion: LesionPlan, centre: FloatArray) -> float:
+    """The contact with its vessel of a ball that takes what a lesion may take."""
+    reach = lesion.diameter_mm / 2 + _VESSEL_MARGIN_MM
+    low, high = (centre - reach).tolist(), (centre + reach).tolist()
+    box = canvas.box((low[0], low[1], low[2]), (high[0], high[1], high[2]))
+    x, y, z = (c - float(m) for c, m in zip(canvas.at(box), centre, strict=True))
+    ball = (x * x + y * y + z * z) <= (lesion.diameter_mm / 2) ** 2
+    taken = ball & (_in_organ(canvas, box, lesion.organ) | canvas.free(box))
+    vessel = canvas.labels[box] == LABELS[lesion.vessel or ""]
+    return vessel_contact_angle_deg(
+        taken.cpu().numpy(), vessel.cpu().numpy(), cut_grid(canvas.grid, box), profile="native"
+    )
 
 
 def _unit(vector: FloatArray) -> FloatArray:
