@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,14 +46,8 @@ ORDERS = (
 def made(seed: int) -> CaseFacts:
     """Facts of a case without pathologies or lesions."""
     torch.set_num_threads(1)
-    config = SubjectConfig(
-        shape_zyx=(96, 128, 128),
-        phase=PHASES[seed % 4],
-        pathologies=(),
-        lesions=(),
-        is_cut=False,
-    )
-    return subject_facts(make_subject(seed, config))
+    config = SubjectConfig(shape_zyx=(96, 128, 128), phase=PHASES[seed % 4], is_cut=False)
+    return subject_facts(make_subject(seed, replace(config, pathologies=(), lesions=())))
 
 
 def main() -> None:

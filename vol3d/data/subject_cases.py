@@ -20,6 +20,7 @@ from vol3d.measure.facts import CaseFacts
 from vol3d.measure.masks import MaskLayer, Masks
 from vol3d.phantom.subjects import LABELS, STRUCTURE_LABELS, Subject
 from vol3d.report.compose import compose_report
+from vol3d.report.schema import DISCLAIMER
 from vol3d.volume import Volume, write_nifti
 from vol3d.vqa.dataset import QaRecord, qa_record
 from vol3d.vqa.generate import generate_questions
@@ -192,7 +193,12 @@ def write_case(
     for key, mask in single_masks(subject):
         write_nifti(_mask_volume(subject, mask), segmentations / f"{key}.nii.gz")
     (folder / "facts.json").write_text(
-        json.dumps(facts.model_dump(mode="json"), ensure_ascii=False, indent=1), encoding="utf-8"
+        json.dumps(
+            {"disclaimer": DISCLAIMER, **facts.model_dump(mode="json")},
+            ensure_ascii=False,
+            indent=1,
+        ),
+        encoding="utf-8",
     )
     languages: tuple[Language, Language] = ("en", "zh")
     for language in languages:

@@ -214,7 +214,7 @@ def implant_lesions(
         source: Key of the patient, which is no name and no number of a hospital.
         clear_organs: Groups, such as ``liver`` or ``kidney``, that are known to have no lesion of
             their own; lesions are put into these only, so that the masks show every lesion.
-        config: ``phase`` of the scan; ``lesions`` or how many.
+        config: ``phase`` of the scan; ``lesions``, or else some are drawn until one finds room.
         device: Where voxels are computed.
 
     Raises:
@@ -251,14 +251,14 @@ def implant_lesions(
     is_fat = (canvas.labels == 0) & (before < _FAT_BELOW_HU) & (before > -160.0)
     canvas.labels[is_fat] = FREE
     canvas.hu = before.clone()
-    plan = replace(
-        plan, pathologies=(), lesions=_lesions_for(draw, config, plan.lesions, usable, parts)
-    )
-    depth = {
-        key: signed_depth(labels == LABELS[key], volume.grid)
-        for key in _lesion_organs(plan.lesions)
-    }
-    ids, lesions = paint_lesions(canvas, plan, draw, depth=depth, vessels={}, radii_mm={})
+    depth = {key: signed_depth(labels == LABELS[key], volume.grid) for key in sorted(usable)}
+    wanted = _fitting(plan.lesions, usable, parts)
+    for _ in range(_TRIES):
+        plan = replace(plan, pathologies=(), lesions=wanted)
+        ids, lesions = paint_lesions(canvas, plan, draw, depth=depth, vessels={}, radii_mm={})
+        if lesions or config.lesions is not None:
+            break
+        wanted = _fitting(draw_lesions(draw, config, set()), usable, parts)
     made = _blended(before, canvas.hu, torch.from_numpy(ids).to(canvas.device) > 0, volume.grid)
     canvas.labels[is_fat & (canvas.labels == FREE)] = 0
     voxels = made.round().clamp(-32768, 32767).to(torch.int16).cpu().numpy()
@@ -296,22 +296,6 @@ def _fitting(
         part = lesion.part if lesion.part and (parts == LABELS[lesion.part]).any() else None
         made.append(replace(lesion, part=part, vessel=None, vessel_angle_deg=0.0))
     return tuple(made)
-
-
-def _lesions_for(
-    draw: Draw,
-    config: SubjectConfig,
-    drawn: Sequence[LesionPlan],
-    organs: set[str],
-    parts: ByteArray,
-) -> tuple[LesionPlan, ...]:
-    """The wanted lesions; where they are drawn, until at least one fits."""
-    lesions = _fitting(drawn, organs, parts)
-    for _ in range(_TRIES):
-        if lesions or config.lesions is not None:
-            break
-        lesions = _fitting(draw_lesions(draw, config, set()), organs, parts)
-    return lesions
 
 
 def _blended(
