@@ -109,8 +109,9 @@ class Trunk:
         canvas.hu[seam] = -30.0
 
     def paint_muscles(self) -> None:
-        """Back muscles, psoas, gluteal muscles, diaphragm."""
+        """Back muscles, psoas, gluteal muscles, thighs."""
         canvas, hu = self.canvas, self.hu("muscle")
+        self._paint_thighs(hu)
         over = ("muscle", "fat")
         for side, sign in (("left", -1.0), ("right", 1.0)):
             back = [(sign * 33.0, -42.0, z) for z in (180.0, 60.0, -40.0, -120.0)]
@@ -179,6 +180,17 @@ class Trunk:
         # fat between the two large gluteal muscles
         between = inside & outside & ((shell - 19.0 + 0.12 * (y - 20.0)).abs() < 1.0)
         canvas.hu[box][between | (thigh & inside & ((sign * x + y - 165.0).abs() < 2.0))] = -25.0
+
+    def _paint_thighs(self, hu: float) -> None:
+        """Muscle around the upper thigh bones, below the pelvis."""
+        canvas = self.canvas
+        box = canvas.box((-180.0, -100.0, -340.0), (180.0, 70.0, -236.0))
+        x, y, z = canvas.at(box)
+        cleft = 42.0 - 30.0 * ((-y - 5.0) / 15.0).clamp(0.0, 1.0)
+        inside = (z < -240.0) & (x.abs() > cleft) & (self.wall_distance[box] < -1.0) & (y < 62.0)
+        inside &= self._in_body(box)
+        canvas.labels[box][inside] = LABELS["muscle"]
+        canvas.hu[box][inside] = hu - 4.0
 
     def iliac_shell(self, sign: float) -> Shape:
         """The curved face that the iliac wing of a side follows."""
@@ -539,12 +551,7 @@ class Trunk:
                 5.4,
                 portal,
             ),
-            (
-                "portal_vein_and_splenic_vein",
-                [(11.0, 76.0, -14.0), (24.0, 78.0, 4.0), (40.0, 76.0, 20.0), (54.0, 76.0, 30.0)],
-                6.6,
-                portal,
-            ),
+            # the splenic vein comes first: tumours touch it rather than the portal vein
             (
                 "portal_vein_and_splenic_vein",
                 [
@@ -554,6 +561,12 @@ class Trunk:
                     (-84.0, 28.0, 12.0),
                 ],
                 4.3,
+                portal,
+            ),
+            (
+                "portal_vein_and_splenic_vein",
+                [(11.0, 76.0, -14.0), (24.0, 78.0, 4.0), (40.0, 76.0, 20.0), (54.0, 76.0, 30.0)],
+                6.6,
                 portal,
             ),
         ):

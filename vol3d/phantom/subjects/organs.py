@@ -207,7 +207,9 @@ def _liver(trunk: Trunk) -> None:
     # the kidney's bed: no liver behind or medial to the kidney
     edge = 14.0 - 0.9 * (x - 84.0).clamp(min=0.0) - 1.4 * (z - 2.0).clamp(min=0.0)
     behind = y < edge
-    free &= ~_beside_kidneys(trunk, box) & ~behind
+    free &= (
+        ~_beside_kidneys(trunk, box) & ~behind & ~grown(canvas, trunk.depth["pancreas"], 3.0, box)
+    )
     nodular = 2.2 if plan.has("small_liver") else 0.8
     shape = rough(canvas, (box, distance), draw, sd_mm=nodular, scale_mm=14.0)
     distance = canvas.paint("liver", shape, hu=trunk.liver_hu(), cm3=cm3, allowed=free)

@@ -23,10 +23,12 @@ from vol3d.phantom.subjects.canvas import (
     smooth_path,
 )
 from vol3d.phantom.subjects.plan import LesionPlan, SubjectPlan
-from vol3d.phantom.subjects.tissues import FREE, LABELS, Phase, base_hu
+from vol3d.phantom.subjects.tissues import LABELS, Phase, base_hu
 
 _ROUGHNESS = {"cyst": 0.04, "pdac": 0.16, "nodule": 0.1, "metastasis": 0.07}
 _GROWS_OUT = ("kidney_left", "kidney_right", "pancreas", "colon")
+_DISPLACED = ("stomach", "duodenum", "small_bowel", "colon")
+_DISPLACED_BY_PANCREAS = ("liver", "pancreatic_duct", "common_bile_duct")
 _APART_MM = 5.0
 _HEMISPHERES = ("cerebral_hemisphere_left", "cerebral_hemisphere_right")
 FloatArray = npt.NDArray[np.float64]
@@ -133,6 +135,18 @@ def _in_organ(canvas: Canvas, box: Box, organ: str) -> torch.Tensor:
     return inside
 
 
+def _may_take(canvas: Canvas, box: Box, organ: str) -> torch.Tensor:
+    """Voxels that a lesion of an organ may take: fat around it and soft neighbours as well."""
+    inside = _in_organ(canvas, box, organ)
+    if organ in _GROWS_OUT:
+        inside = inside | canvas.free(box)
+        more = _DISPLACED_BY_PANCREAS if organ == "pancreas" else ()
+        for key in (*_DISPLACED, *more):
+            if key != organ:
+                inside = inside | (canvas.labels[box] == LABELS[key])
+    return inside
+
+
 def _beside_vessel(
     canvas: Canvas, lesion: LesionPlan, path: list[XYZ], radius_mm: float, draw: Draw
 ) -> XYZ | None:
@@ -174,7 +188,7 @@ def _contact_deg(canvas: Canvas, lesion: LesionPlan, centre: FloatArray) -> floa
     box = canvas.box((low[0], low[1], low[2]), (high[0], high[1], high[2]))
     x, y, z = (c - float(m) for c, m in zip(canvas.at(box), centre, strict=True))
     ball = (x * x + y * y + z * z) <= (lesion.diameter_mm / 2) ** 2
-    taken = ball & (_in_organ(canvas, box, lesion.organ) | canvas.free(box))
+    taken = ball & _may_take(canvas, box, lesion.organ)
     vessel = canvas.labels[box] == LABELS[lesion.vessel or ""]
     return vessel_contact_angle_deg(
         taken.cpu().numpy(), vessel.cpu().numpy(), cut_grid(canvas.grid, box), profile="native"
@@ -219,9 +233,7 @@ def _paint(
 ) -> int:
     (box, distance), smooth = _shape(canvas, lesion, place, draw)
     organ = LABELS[lesion.organ]
-    allowed = _in_organ(canvas, box, lesion.organ) & (ids[box] == 0)
-    if lesion.organ in _GROWS_OUT:
-        allowed |= (canvas.labels[box] == FREE) & (ids[box] == 0)
+    allowed = _may_take(canvas, box, lesion.organ) & (ids[box] == 0)
     inside = allowed & (distance <= 0)
     count = int(inside.sum())
     if not count:
@@ -240,7 +252,7 @@ def _paint(
     grain = torch.randn(distance.shape, generator=draw.generator).to(canvas.device)
     values = values + (0.0 if lesion.kind == "cyst" else 7.0) * grain
     canvas.hu[box] = torch.where(inside, values, canvas.hu[box])
-    grown = inside & (canvas.labels[box] == FREE)
+    grown = inside & ~_in_organ(canvas, box, lesion.organ)
     canvas.labels[box][grown] = organ
     if lesion.part is not None:
         canvas.parts[box][grown] = LABELS[lesion.part]
