@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from vol3d_kernels.dispatch import implementation_for
 from vol3d_kernels.patch_embed.reference import patch_embed_reference
 
 __all__ = ["patch_embed"]
@@ -17,6 +18,11 @@ def patch_embed(
     windows: torch.Tensor,
     weight: torch.Tensor,
     bias: torch.Tensor | None = None,
+    *,
+    position: torch.Tensor | None = None,
+    norm: tuple[torch.Tensor, torch.Tensor] | None = None,
+    norm_eps: float = 1e-5,
+    implementation: str | None = None,
 ) -> torch.Tensor:
     """Returns one token per listed patch: ``bias + sum(weight * windowed voxels of the patch)``.
 
@@ -31,17 +37,38 @@ def patch_embed(
             Channel c is ``clamp((voxel - lower) / (upper - lower), 0, 1) * 2 - 1``.
         weight: (E, C, pz, py, px).
         bias: (E,) or None.
+        position: (N, E) added to the tokens, or None.
+        norm: Scale and shift, (C * pz * py * px,) each, of a layer norm over a patch's windowed
+            voxels before the product, as published encoders have it; or None.
+        norm_eps: Epsilon of that layer norm.
+        implementation: ``auto``, ``triton`` or ``reference``; ``None`` asks ``VOL3D_KERNELS``.
 
     Returns:
-        (N, E) in the dtype of ``weight``. Gradients reach weight and bias, never the scan.
+        (N, E) in the dtype of ``weight``. Gradients reach weight, bias, position and norm, never
+        the scan; for them patches are windowed again, not saved. The same bits on every run.
 
     Raises:
-        ValueError: Shapes contradict each other, or a volume is not a multiple of the patch.
+        ValueError: Shapes contradict each other, or a volume is not a multiple of the patch. What
+            lies in tensors on a GPU is not checked: that would wait for the device.
     """
     _check(voxels, shapes_zyx, patch_volume, patch_index_zyx, windows, weight)
-    return patch_embed_reference(
-        voxels, shapes_zyx, patch_volume, patch_index_zyx, windows, weight, bias
-    )
+    _check_added(patch_volume, weight, position, norm)
+    if not (torch.compiler.is_compiling() or voxels.is_cuda):
+        _check_values(voxels, shapes_zyx, patch_volume, patch_index_zyx, windows, weight)
+    used = implementation_for(voxels, implementation)
+    scale, shift = (None, None) if norm is None else norm
+    if used == "reference" and not torch.compiler.is_compiling():
+        return patch_embed_reference(
+            voxels, shapes_zyx, patch_volume, patch_index_zyx, windows, weight, bias,
+            position, scale, shift, norm_eps,
+        )  # fmt: skip
+    from vol3d_kernels.patch_embed.op import patch_embed_op
+
+    tokens: torch.Tensor = patch_embed_op(
+        voxels, shapes_zyx, patch_volume, patch_index_zyx, windows, weight, bias,
+        position, scale, shift, norm_eps, used,
+    )  # fmt: skip
+    return tokens
 
 
 def _check(
@@ -62,7 +89,41 @@ def _check(
             f"patch_embed: patch_index_zyx {tuple(patch_index_zyx.shape)}; expected "
             f"({len(patch_volume)}, 3), one grid index per entry of patch_volume."
         )
-    if voxels.ndim != 1 or int(shapes_zyx.prod(dim=1).sum()) != voxels.numel():
+    if voxels.ndim != 1:
+        raise ValueError(
+            f"patch_embed: voxels {tuple(voxels.shape)}; expected a flat tensor, volumes one after "
+            "the other."
+        )
+
+
+def _check_added(
+    patch_volume: torch.Tensor,
+    weight: torch.Tensor,
+    position: torch.Tensor | None,
+    norm: tuple[torch.Tensor, torch.Tensor] | None,
+) -> None:
+    if position is not None and position.shape != (len(patch_volume), len(weight)):
+        raise ValueError(
+            f"patch_embed: position {tuple(position.shape)}; expected "
+            f"({len(patch_volume)}, {len(weight)}), one row per patch."
+        )
+    size = weight[0].numel()
+    if norm is not None and any(each.shape != (size,) for each in norm):
+        raise ValueError(
+            f"patch_embed: norm {[tuple(each.shape) for each in norm]}; expected scale and shift "
+            f"of ({size},), the windowed voxels of a patch."
+        )
+
+
+def _check_values(
+    voxels: torch.Tensor,
+    shapes_zyx: torch.Tensor,
+    patch_volume: torch.Tensor,
+    patch_index_zyx: torch.Tensor,
+    windows: torch.Tensor,
+    weight: torch.Tensor,
+) -> None:
+    if int(shapes_zyx.prod(dim=1).sum()) != voxels.numel():
         raise ValueError(
             f"patch_embed: {tuple(voxels.shape)} voxels; expected a flat tensor of "
             f"{int(shapes_zyx.prod(dim=1).sum())}, the sum of the volumes in shapes_zyx."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 
@@ -28,6 +30,28 @@ def gather_patches(
     return voxels[index]
 
 
+def window_patches(
+    voxels: torch.Tensor,
+    shapes_zyx: torch.Tensor,
+    patch_volume: torch.Tensor,
+    patch_index_zyx: torch.Tensor,
+    windows: torch.Tensor,
+    patch_zyx: tuple[int, int, int],
+    dtype: torch.dtype,
+) -> torch.Tensor:
+    """Returns the windowed voxels of each patch, (N, C * pz * py * px), in ``dtype``.
+
+    Windows are applied in float32, or in float64 where ``dtype`` is.
+    """
+    wide = torch.promote_types(dtype, torch.float32)
+    raw = gather_patches(voxels, shapes_zyx, patch_volume, patch_index_zyx, patch_zyx)
+    raw_N1P = raw.reshape(len(raw), 1, math.prod(patch_zyx)).to(wide)
+    bounds_NC2 = windows.to(wide)[patch_volume]
+    lower_NC1, upper_NC1 = bounds_NC2[..., :1], bounds_NC2[..., 1:]
+    scaled_NCP = ((raw_N1P - lower_NC1) / (upper_NC1 - lower_NC1)).clamp(0.0, 1.0) * 2.0 - 1.0
+    return scaled_NCP.reshape(len(raw), windows.shape[1] * math.prod(patch_zyx)).to(dtype)
+
+
 def patch_embed_reference(
     voxels: torch.Tensor,
     shapes_zyx: torch.Tensor,
@@ -36,13 +60,19 @@ def patch_embed_reference(
     windows: torch.Tensor,
     weight: torch.Tensor,
     bias: torch.Tensor | None,
+    position: torch.Tensor | None = None,
+    norm_scale: torch.Tensor | None = None,
+    norm_shift: torch.Tensor | None = None,
+    norm_eps: float = 1e-5,
 ) -> torch.Tensor:
-    """See :func:`vol3d_kernels.patch_embed`; windows are applied in float32."""
+    """See :func:`vol3d_kernels.patch_embed`."""
     patch_zyx = (weight.shape[2], weight.shape[3], weight.shape[4])
-    raw = gather_patches(voxels, shapes_zyx, patch_volume, patch_index_zyx, patch_zyx)
-    raw_N1P = raw.reshape(len(raw), 1, -1).to(torch.float32)
-    bounds_NC2 = windows.to(torch.float32)[patch_volume]
-    lower_NC1, upper_NC1 = bounds_NC2[..., :1], bounds_NC2[..., 1:]
-    scaled_NCP = ((raw_N1P - lower_NC1) / (upper_NC1 - lower_NC1)).clamp(0.0, 1.0) * 2.0 - 1.0
-    flat = scaled_NCP.reshape(len(raw), weight[0].numel()).to(weight.dtype)
-    return torch.nn.functional.linear(flat, weight.reshape(len(weight), -1), bias)
+    seen_NK = window_patches(
+        voxels, shapes_zyx, patch_volume, patch_index_zyx, windows, patch_zyx, weight.dtype
+    )
+    if norm_scale is not None:
+        seen_NK = torch.nn.functional.layer_norm(
+            seen_NK, seen_NK.shape[1:], norm_scale, norm_shift, norm_eps
+        )
+    out = torch.nn.functional.linear(seen_NK, weight.reshape(len(weight), -1), bias)
+    return out if position is None else out + position
