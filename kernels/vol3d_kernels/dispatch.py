@@ -44,6 +44,14 @@ def implementation_for(tensor: torch.Tensor, wanted: str | None = None) -> Imple
     return cast(Implementation, word)
 
 
+def capability_of(tensor: torch.Tensor) -> int:
+    """Compute capability of a tensor's GPU times ten, such as 90; 0 for the CPU."""
+    if not tensor.is_cuda:
+        return 0
+    major, minor = torch.cuda.get_device_capability(tensor.device)
+    return 10 * major + minor
+
+
 def is_interpreted() -> bool:
     """Whether Triton kernels run in its interpreter, on the CPU."""
     return os.environ.get("TRITON_INTERPRET") == "1"

@@ -111,12 +111,33 @@ def guess_rates(records: Sequence[QaRecord], *, folds: int = 5) -> dict[str, flo
     images = sorted({record.image_id for record in records})
     random.Random(0).shuffle(images)
     fold = {image: number % folds for number, image in enumerate(images)}
+    chance = [1 / len(split_options(record.mc_question)[1]) for record in records]
     return {
-        "answer priors": _rate(records, fold, folds, _prior_key),
+        "guessing": sum(chance) / len(records),
+        "answer priors": majority_rate(records),
+        "answer priors of other cases": _rate(records, fold, folds, _prior_key),
         "stem": _rate(records, fold, folds, _stem_key),
         "stem, phase and sex": _rate(records, fold, folds, _header_key),
         "subtype, age, shape and spacing": _rate(records, fold, folds, _scan_key),
     }
+
+
+def majority_rate(records: Sequence[QaRecord]) -> float:
+    """Accuracy of giving each subtype's most frequent answer that is among the options.
+
+    It is taken on the questions themselves: where answers are evened out exactly, those of other
+    cases point the wrong way, and a prior learned on them stays below chance.
+    """
+    right = 0
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for record in records:
+        truth = _features(record)["ABCD".index(record.correct_option)]
+        counts[record.question_subtype][truth] += 1
+    for record in records:
+        features, table = _features(record), counts[record.question_subtype]
+        best = max(range(len(features)), key=lambda i: table[features[i]])
+        right += best == "ABCD".index(record.correct_option)
+    return right / len(records)
 
 
 def _prior_key(record: QaRecord) -> str:

@@ -189,7 +189,7 @@ def bench_records(cases: Iterable[BenchCase], *, per_subtype: int) -> list[QaRec
             for question in case.questions:
                 if question.subtype == name:
                     pool.setdefault(_balanced_over(question), []).append((number, question))
-        chosen += _round_robin(pool, per_subtype, rng)
+        chosen += _round_robin(_without_giveaways(pool, rng), per_subtype, rng)
     chosen.sort(key=lambda pair: pair[0])
     balancer = KeyBalancer()
     return [
@@ -203,6 +203,30 @@ def _balanced_over(question: VqaQuestion) -> str:
     if question.row.answer_type != "numeric":
         return question.answer
     return "/".join(question.slots.get(key, "") for key in ("organ", "lesion_type"))
+
+
+def _without_giveaways(
+    pool: dict[str, list[tuple[int, VqaQuestion]]], rng: random.Random
+) -> dict[str, list[tuple[int, VqaQuestion]]]:
+    """As many Yes as No about each organ, so that no organ tells its answer."""
+    if set(pool) != {"Yes", "No"}:
+        return pool
+    by_organ: dict[str, dict[str, list[tuple[int, VqaQuestion]]]] = {}
+    for answer in ("Yes", "No"):
+        for pair in pool[answer]:
+            by_organ.setdefault(_asked_about(pair[1]), {}).setdefault(answer, []).append(pair)
+    kept: dict[str, list[tuple[int, VqaQuestion]]] = {"Yes": [], "No": []}
+    for organ in sorted(by_organ):
+        both = by_organ[organ]
+        count = min(len(both.get("Yes", [])), len(both.get("No", [])))
+        for answer, found in sorted(both.items()):
+            rng.shuffle(found)
+            kept[answer] += found[:count]
+    return kept
+
+
+def _asked_about(question: VqaQuestion) -> str:
+    return "/".join(question.slots.get(key, "") for key in ("organ", "side", "lesion_type"))
 
 
 def _round_robin(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from vol3d_kernels.attention import work
-from vol3d_kernels.dispatch import is_interpreted
+from vol3d_kernels.dispatch import capability_of, is_interpreted
 
 LOG2_E = math.log2(math.e)
 
@@ -39,18 +39,19 @@ def forward_blocks(head_dim: int, dtype: torch.dtype) -> Blocks:
     return Blocks(block_m=128, block_n=64, num_warps=8, num_stages=3)
 
 
-def backward_blocks(head_dim: int, dtype: torch.dtype) -> Blocks:
+def backward_blocks(head_dim: int, dtype: torch.dtype, capability: int) -> Blocks:
     """The shipped configuration of both backward kernels for a padded head width.
 
     Args:
         head_dim: 16, 32, 64 or 128.
         dtype: Of the tensors.
+        capability: Compute capability times ten, such as 90.
     """
     if is_interpreted():
         return Blocks(block_m=16, block_n=16, num_warps=4, num_stages=1)
     if dtype in (torch.float32, torch.float64):
         return Blocks(block_m=32, block_n=32, num_warps=4, num_stages=1)
-    if head_dim <= 64:
+    if head_dim <= 64 and capability >= 90:
         return Blocks(block_m=64, block_n=128, num_warps=8, num_stages=2)
     return Blocks(block_m=64, block_n=64, num_warps=8, num_stages=2)
 
@@ -208,7 +209,7 @@ def launch_backward(
     query, key, value, grad = _aligned(query, key, value, grad)
     num_tokens, heads, dim = query.shape
     padded = padded_head_dim(dim)
-    blocks = _checked_blocks(backward_blocks(padded, query.dtype), block_size)
+    blocks = _checked_blocks(backward_blocks(padded, query.dtype, capability_of(query)), block_size)
     dq, dk, dv = (
         torch.empty((num_tokens, heads, dim), dtype=query.dtype, device=query.device)
         for _ in range(3)

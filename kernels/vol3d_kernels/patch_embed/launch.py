@@ -10,7 +10,7 @@ from typing import Literal
 
 import torch
 
-from vol3d_kernels.dispatch import is_interpreted
+from vol3d_kernels.dispatch import capability_of, is_interpreted
 
 Plan = Literal["fused", "two_step"]
 CHUNK = 8192
@@ -73,6 +73,20 @@ def locate(
             [lower, upper, (lower + upper) / 2, 2 / (upper - lower)], dim=-1
         ).contiguous(),
     )
+
+
+def fused_blocks(dtype: torch.dtype, capability: int) -> tuple[int, int, int, int, int]:
+    """Patches, columns, voxels of a step, warps and stages of the fused kernel.
+
+    Args:
+        dtype: Of the weight.
+        capability: Compute capability times ten, such as 90.
+    """
+    if is_interpreted():
+        return 16, 16, 32, 4, 1
+    if dtype in (torch.float32, torch.float64):
+        return 64, 64, 32, 4, 2
+    return (64, 128, 64, 8, 3) if capability >= 90 else (128, 64, 32, 8, 3)
 
 
 def _wide(dtype: torch.dtype) -> object:
@@ -141,8 +155,7 @@ def launch_fused(
     if not count:
         return out
     is_wide = weight.dtype in (torch.float32, torch.float64)
-    blocks = FUSED_WIDE if is_wide else FUSED_HALF
-    block_n, block_e, block_k, warps, stages = FUSED_INTERPRETED if is_interpreted() else blocks
+    block_n, block_e, block_k, warps, stages = fused_blocks(weight.dtype, capability_of(weight))
     operand = _wide(weight.dtype) if is_wide else tl.float16
     patch_embed_fused[(triton.cdiv(count, block_n), triton.cdiv(width, block_e))](
         voxels, patches.starts, patches.strides_z, patches.strides_y, patches.volumes,
@@ -155,12 +168,6 @@ def launch_fused(
         OPERAND=operand, ACC=_wide(weight.dtype), num_warps=warps, num_stages=stages,
     )  # fmt: skip
     return out
-
-
-FUSED_HALF = (128, 128, 64, 8, 3)
-"""Patches, columns, voxels of a step, warps and stages of the fused kernel in 16 bits."""
-FUSED_WIDE = (64, 64, 32, 4, 2)
-FUSED_INTERPRETED = (16, 16, 32, 4, 1)
 
 
 def two_step(

@@ -62,34 +62,39 @@ def patch_embed_fused(
     rows = tl.program_id(0).to(tl.int64) * BLOCK_N + tl.arange(0, BLOCK_N)
     columns = tl.program_id(1) * BLOCK_E + tl.arange(0, BLOCK_E)
     is_row, is_column = rows < num_patches, columns < width
-    start = tl.load(start_ptr + rows, mask=is_row, other=0)
-    stride_z = tl.load(stride_z_ptr + rows, mask=is_row, other=0)
-    stride_y = tl.load(stride_y_ptr + rows, mask=is_row, other=0)
-    volume = tl.load(volume_ptr + rows, mask=is_row, other=0)
-    total = tl.zeros([BLOCK_N, BLOCK_E], ACC)
-    for channel in tl.static_range(CHANNELS):
+    # what lies beyond the last patch or column repeats it: loads in the loop need no mask
+    own = tl.minimum(rows, num_patches - 1)
+    column = tl.minimum(columns, width - 1).to(tl.int64)
+    start = tl.load(start_ptr + own)
+    stride_z, stride_y = tl.load(stride_z_ptr + own), tl.load(stride_y_ptr + own)
+    volume = tl.load(volume_ptr + own)
+    rows_ptr = voxels_ptr + start  # 64-bit places; inside of a patch 32 bits do
+    near_z, near_y = stride_z.to(tl.int32), stride_y.to(tl.int32)
+    acc = tl.zeros([BLOCK_N, BLOCK_E], ACC)
+    before = tl.full([BLOCK_N], 1.0, ACC)
+    for channel in range(CHANNELS):
         window = window_ptr + (volume * CHANNELS + channel) * 4
-        lower = tl.load(window, mask=is_row, other=0.0).to(ACC)
-        upper = tl.load(window + 1, mask=is_row, other=1.0).to(ACC)
-        centre = tl.load(window + 2, mask=is_row, other=0.0).to(ACC)
-        factor = tl.load(window + 3, mask=is_row, other=0.0).to(ACC)
-        acc = tl.zeros([BLOCK_N, BLOCK_E], ACC)
+        lower, upper = tl.load(window).to(ACC), tl.load(window + 1).to(ACC)
+        centre, factor = tl.load(window + 2).to(ACC), tl.load(window + 3).to(ACC)
+        if CHANNELS > 1:  # one accumulator for all windows, in units of the present one
+            acc = acc * (before / factor)[:, None]
         for first in range(0, VOXELS, BLOCK_K):
             inside = first + tl.arange(0, BLOCK_K)
-            is_voxel = inside < VOXELS
-            where = start[:, None] + _voxel_offsets(inside, stride_z, stride_y, PY, PX)
-            mask = is_row[:, None] & is_voxel[None, :]
-            raw = tl.load(voxels_ptr + where, mask=mask, other=0).to(ACC)
+            where = _voxel_offsets(inside, near_z, near_y, PY, PX)
+            place = weight_ptr + column * (CHANNELS * VOXELS) + channel * VOXELS
+            if VOXELS % BLOCK_K == 0:
+                raw = tl.load(rows_ptr[:, None] + where)
+                weight = tl.load(place[None, :] + inside[:, None])
+            else:
+                is_voxel = inside < VOXELS
+                raw = tl.load(rows_ptr[:, None] + where, mask=is_voxel[None, :], other=0)
+                weight = tl.load(place[None, :] + inside[:, None], mask=is_voxel[:, None], other=0)
+            raw = raw.to(ACC)
             seen = tl.minimum(tl.maximum(raw, lower[:, None]), upper[:, None]) - centre[:, None]
-            seen = tl.where(mask, seen, 0.0).to(OPERAND)
-            place = columns.to(tl.int64)[None, :] * (CHANNELS * VOXELS) + channel * VOXELS
-            weight = tl.load(
-                weight_ptr + place + inside[:, None],
-                mask=is_voxel[:, None] & is_column[None, :],
-                other=0.0,
-            )
+            seen = seen.to(OPERAND)
             acc += tl.dot(seen, weight.to(OPERAND), input_precision="ieee", out_dtype=ACC)
-        total += acc * factor[:, None]
+        before = factor
+    total = acc * before[:, None]
     if HAS_BIAS:
         total += tl.load(bias_ptr + columns, mask=is_column, other=0.0).to(ACC)[None, :]
     place = rows[:, None] * width + columns[None, :]

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 
-from vol3d_kernels.dispatch import is_interpreted
 from vol3d_kernels.qkv_rope_pack.reference import (
     angles,
     qkv_rope_pack_reference,
@@ -32,7 +31,7 @@ def _launch(
     if not source.numel():
         return
     wide = tl.float64 if source.dtype == torch.float64 else tl.float32
-    block = 16 if is_interpreted() else 32
+    block = 16
     rope_pack[(triton.cdiv(tokens, block), heads, 3)](
         source, positions_mm.contiguous(), frequencies.contiguous(), out, tokens,
         source.stride(0), source.stride(1), source.stride(2),
