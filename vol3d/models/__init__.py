@@ -1,18 +1,22 @@
 """The vision-language model in Hugging Face form; importing this registers it with Auto classes."""
 
 from transformers import (
+    AttentionInterface,
+    AttentionMaskInterface,
     AutoConfig,
     AutoFeatureExtractor,
     AutoModel,
     AutoModelForImageTextToText,
     AutoProcessor,
 )
+from transformers.masking_utils import sdpa_mask
 
 from vol3d.models.configuration import Vol3dConfig, Vol3dConnectorConfig, Vol3dVisionConfig
 from vol3d.models.connector import SpatialPoolingConnector
 from vol3d.models.modeling import Vol3dForConditionalGeneration, Vol3dOutput, Vol3dVisualTokens
 from vol3d.models.processing import VOLUME_TOKEN, Vol3dFeatureExtractor, Vol3dProcessor
 from vol3d.models.vision import MODALITIES, Vit3d
+from vol3d.nn import vol3d_attention
 
 __all__ = [
     "MODALITIES",
@@ -37,3 +41,5 @@ AutoModel.register(Vol3dConfig, Vol3dForConditionalGeneration, exist_ok=True)
 AutoModelForImageTextToText.register(Vol3dConfig, Vol3dForConditionalGeneration, exist_ok=True)
 AutoFeatureExtractor.register(Vol3dConfig, Vol3dFeatureExtractor, exist_ok=True)
 AutoProcessor.register(Vol3dConfig, Vol3dProcessor, exist_ok=True)
+AttentionInterface.register("vol3d", vol3d_attention)
+AttentionMaskInterface.register("vol3d", sdpa_mask)

@@ -26,6 +26,10 @@ class Vol3dVisionConfig(PreTrainedConfig):
         num_fourier_bands: Wavelengths per axis of the Fourier positions.
         patch_classes: Names of what the dense patch head recognises; empty for no head.
         layer_norm_eps: Epsilon of every layer norm.
+        window_mm: Largest gap in mm between blocks of tokens that see each other in windowed
+            layers; ``None`` makes every layer global.
+        global_every: One layer in so many is global all the same, the last of each group.
+        window_block: Tokens of a block: 16, 32, 64 or 128.
     """
 
     model_type = "vol3d_vision"
@@ -44,6 +48,13 @@ class Vol3dVisionConfig(PreTrainedConfig):
     patch_classes: list[str] | tuple[str, ...] = ()
     layer_norm_eps: float = 1e-5
     initializer_range: float = 0.02
+    window_mm: float | None = None
+    global_every: int = 4
+    window_block: int = 128
+
+    def is_windowed(self, layer: int) -> bool:
+        """Whether a layer, counted from 0, sees windows only."""
+        return self.window_mm is not None and (layer + 1) % self.global_every != 0
 
     def __post_init__(self, **kwargs: Any) -> None:
         super().__post_init__(**kwargs)

@@ -13,7 +13,14 @@ from transformers import PreTrainedModel
 from transformers import initialization as init
 
 from vol3d.models.configuration import Vol3dVisionConfig
-from vol3d.nn import EncoderBlock, FourierPosition, PatchEmbedding, rotary_angles
+from vol3d.nn import (
+    EncoderBlock,
+    FourierPosition,
+    PatchEmbedding,
+    TokenPack,
+    brick_pack,
+    rotary_frequencies,
+)
 
 MODALITIES = ("CT", "MR", "unknown")
 
@@ -59,9 +66,13 @@ class Vit3d(PreTrainedModel):
         )
         self.blocks = nn.ModuleList(
             EncoderBlock(
-                width, config.num_attention_heads, config.intermediate_size, config.layer_norm_eps
+                width,
+                config.num_attention_heads,
+                config.intermediate_size,
+                config.layer_norm_eps,
+                is_windowed=config.is_windowed(layer),
             )
-            for _ in range(config.num_hidden_layers)
+            for layer in range(config.num_hidden_layers)
         )
         self.norm = nn.LayerNorm(width, eps=config.layer_norm_eps)
         self.patch_head = (
@@ -96,23 +107,58 @@ class Vit3d(PreTrainedModel):
             patch_position_mm: (N, 3) patch centre along R, A, S from the body-box centre.
             patch_fraction: (N, 3) patch centre as fraction of the uncropped scan, R, A, S.
         """
-        config = self.config
         tokens = self.patch_embedding(
             voxels, volume_shapes_zyx, patch_volume, patch_index_zyx, volume_windows
         )
         tokens = tokens + self.modality_embedding(volume_modality)[patch_volume]
         if self.position is not None:
             tokens = tokens + self.position(patch_position_mm, patch_fraction)
-        assert bool((patch_volume.diff() >= 0).all()), "patches must be sorted by volume"
-        counts = torch.bincount(patch_volume, minlength=len(volume_shapes_zyx))
-        cu_seqlens = torch.nn.functional.pad(counts.cumsum(0), (1, 0))
-        rotary = rotary_angles(
-            patch_position_mm,
-            head_dim=config.hidden_size // config.num_attention_heads,
-            shortest_mm=config.rope_shortest_mm,
-            longest_mm=config.rope_longest_mm,
+        pack, order = self._pack(
+            volume_shapes_zyx, patch_volume, patch_index_zyx, patch_position_mm
         )
+        if order is not None:
+            tokens = tokens[order]
         for block in self.blocks:
-            tokens = block(tokens, cu_seqlens, rotary)
+            tokens = block(tokens, pack)
+        if order is not None:
+            tokens = torch.empty_like(tokens).index_copy(0, order, tokens)
         encoded: torch.Tensor = self.norm(tokens)
         return encoded
+
+    def _pack(
+        self,
+        volume_shapes_zyx: torch.Tensor,
+        patch_volume: torch.Tensor,
+        patch_index_zyx: torch.Tensor,
+        patch_position_mm: torch.Tensor,
+    ) -> tuple[TokenPack, torch.Tensor | None]:
+        """What attention needs, and the order of tokens by bricks where layers are windowed."""
+        config = self.config
+        if not (torch.compiler.is_compiling() or patch_volume.is_cuda):
+            assert bool((patch_volume.diff() >= 0).all()), "patches must be sorted by volume"
+        counts = torch.zeros_like(volume_shapes_zyx[:, 0]).scatter_add_(
+            0, patch_volume, torch.ones_like(patch_volume)
+        )
+        cu_seqlens = torch.nn.functional.pad(counts.cumsum(0), (1, 0)).int()
+        frequencies = rotary_frequencies(
+            config.hidden_size // config.num_attention_heads,
+            shortest_mm=config.rope_shortest_mm,
+            longest_mm=config.rope_longest_mm,
+            device=patch_position_mm.device,
+        )
+        order, window = None, None
+        if config.window_mm is not None:
+            patch = volume_shapes_zyx.new_tensor(config.patch_size_zyx)
+            grids = torch.div(volume_shapes_zyx, patch, rounding_mode="floor")
+            order, window = brick_pack(
+                patch_volume, patch_index_zyx, grids, patch_position_mm, cu_seqlens,
+                config.window_mm, config.window_block,
+            )  # fmt: skip
+            patch_position_mm = patch_position_mm[order]
+        pack = TokenPack(
+            cu_seqlens=cu_seqlens,
+            positions_mm=patch_position_mm,
+            frequencies=frequencies,
+            window=window,
+        )
+        return pack, order

@@ -1,6 +1,6 @@
 """Positions in millimetres: rotary for attention, Fourier features for the connector.
 
-Shape legend: T tokens, H heads, D head width, P rotated pairs, F Fourier features.
+Shape legend: T tokens, F frequencies of an axis.
 """
 
 from __future__ import annotations
@@ -20,35 +20,22 @@ def _wavelengths_mm(count: int, shortest_mm: float, longest_mm: float) -> torch.
     return waves
 
 
-def rotary_angles(
-    positions_mm: torch.Tensor, *, head_dim: int, shortest_mm: float, longest_mm: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cosine and sine, each (T, 3 * (head_dim // 6)), of the rotary angles of every token.
+def rotary_frequencies(
+    head_dim: int, *, shortest_mm: float, longest_mm: float, device: torch.device
+) -> torch.Tensor:
+    """Radians per mm (F,) float32 of the rotary bands of one axis, F = head_dim // 6.
 
-    The pairs of a head are dealt evenly to R, A and S; pairs left over are not rotated. Angles are
-    computed in float32 from the wavelengths, never stored, so no checkpoint can hold stale ones.
+    The pairs of a head are dealt evenly to R, A and S; pairs left over are not rotated. They are
+    computed from the wavelengths, never stored, so no checkpoint can hold stale ones.
 
     Args:
-        positions_mm: (T, 3) patch centres along R, A, S.
         head_dim: Width of one head, at least 6.
         shortest_mm: Shortest wavelength, usually two patch widths.
         longest_mm: Longest wavelength, usually twice the largest extent.
+        device: Of the result.
     """
-    pairs_per_axis = head_dim // 6
-    waves = _wavelengths_mm(pairs_per_axis, shortest_mm, longest_mm)
-    frequency = (2.0 * math.pi / waves).to(device=positions_mm.device, dtype=torch.float32)
-    angle_T3P = positions_mm.to(torch.float32)[:, :, None] * frequency
-    angle_TP = angle_T3P.flatten(1)
-    return angle_TP.cos(), angle_TP.sin()
-
-
-def rotate(states_THD: torch.Tensor, cos_TP: torch.Tensor, sin_TP: torch.Tensor) -> torch.Tensor:
-    """``states_THD`` with its first P channel pairs (i, i + P) rotated by the given angles."""
-    pairs = cos_TP.shape[1]
-    cos, sin = (t[:, None, :].to(states_THD.dtype) for t in (cos_TP, sin_TP))
-    first, second = states_THD[..., :pairs], states_THD[..., pairs : 2 * pairs]
-    rotated = (first * cos - second * sin, first * sin + second * cos)
-    return torch.cat((*rotated, states_THD[..., 2 * pairs :]), dim=-1)
+    waves = _wavelengths_mm(head_dim // 6, shortest_mm, longest_mm)
+    return (2.0 * math.pi / waves).to(device=device, dtype=torch.float32)
 
 
 class FourierPosition(nn.Module):

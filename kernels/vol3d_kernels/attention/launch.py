@@ -51,8 +51,9 @@ def backward_blocks(head_dim: int, dtype: torch.dtype, capability: int) -> Block
         return Blocks(block_m=16, block_n=16, num_warps=4, num_stages=1)
     if dtype in (torch.float32, torch.float64):
         return Blocks(block_m=32, block_n=32, num_warps=4, num_stages=1)
-    if head_dim <= 64 and capability >= 90:
-        return Blocks(block_m=64, block_n=128, num_warps=8, num_stages=2)
+    if head_dim <= 64:
+        rows = 64 if capability >= 90 else 32
+        return Blocks(block_m=rows, block_n=128, num_warps=8, num_stages=2)
     return Blocks(block_m=64, block_n=64, num_warps=8, num_stages=2)
 
 

@@ -8,7 +8,7 @@ import torch
 
 from vol3d_kernels.dispatch import implementation_for
 
-__all__ = ["KeptPatches", "patch_occupancy"]
+__all__ = ["KeptPatches", "brick_order", "patch_occupancy"]
 
 BRICK_ZYX = (4, 4, 8)
 
@@ -93,7 +93,7 @@ def patch_occupancy(
     fraction = kept / totals.clamp(min=1)
     is_dense = (fraction < plausible[0]) | (fraction > plausible[1])
     flags = flags | is_dense[volume_N]
-    order = _brick_order(volume_N, index_N3, grids, brick_zyx)
+    order = brick_order(volume_N, index_N3, grids, brick_zyx)
     chosen = order[flags[order]]
     return KeptPatches(
         patch_volume=volume_N[chosen],
@@ -131,20 +131,29 @@ def _dilated(flags: torch.Tensor, grids: torch.Tensor, dilate: int) -> torch.Ten
     return torch.cat(grown) if grown else flags
 
 
-def _brick_order(
-    volume_N: torch.Tensor,
-    index_N3: torch.Tensor,
-    grids: torch.Tensor,
-    brick_zyx: tuple[int, int, int],
+def brick_order(
+    patch_volume: torch.Tensor,
+    patch_index_zyx: torch.Tensor,
+    grids_zyx: torch.Tensor,
+    brick_zyx: tuple[int, int, int] = BRICK_ZYX,
 ) -> torch.Tensor:
-    """The order by volume, then brick, then place in the brick, each in C order."""
-    brick = index_N3.new_tensor(brick_zyx)
-    outer_N3 = torch.div(index_N3, brick, rounding_mode="floor")
-    inner_N3 = index_N3 - outer_N3 * brick
-    bricks_V3 = torch.div(grids + brick - 1, brick, rounding_mode="floor").clamp(min=1)
-    bricks_N3 = bricks_V3[volume_N]
+    """Returns the order (N,) by volume, then brick, then place in the brick, each in C order.
+
+    Args:
+        patch_volume: (N,) volume of each patch.
+        patch_index_zyx: (N, 3) grid index.
+        grids_zyx: (V, 3) patches of each volume.
+        brick_zyx: Patches of a brick.
+    """
+    brick = patch_index_zyx.new_tensor(brick_zyx)
+    outer_N3 = torch.div(patch_index_zyx, brick, rounding_mode="floor")
+    inner_N3 = patch_index_zyx - outer_N3 * brick
+    bricks_V3 = torch.div(grids_zyx + brick - 1, brick, rounding_mode="floor").clamp(min=1)
+    bricks_N3 = bricks_V3[patch_volume]
     outer_N = (outer_N3[:, 0] * bricks_N3[:, 1] + outer_N3[:, 1]) * bricks_N3[:, 2] + outer_N3[:, 2]
     inner_N = (inner_N3[:, 0] * brick_zyx[1] + inner_N3[:, 1]) * brick_zyx[2] + inner_N3[:, 2]
-    most = int(bricks_V3.prod(dim=1).max()) if len(grids) else 1
-    size = brick_zyx[0] * brick_zyx[1] * brick_zyx[2]
-    return ((volume_N * most + outer_N) * size + inner_N).argsort()
+    # sorted by the place first and by the volume last; both sorts are stable
+    by_place = (outer_N * (brick_zyx[0] * brick_zyx[1] * brick_zyx[2]) + inner_N).argsort(
+        stable=True
+    )
+    return by_place[patch_volume[by_place].argsort(stable=True)]

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-import torch
+import math
 
-from vol3d.nn import FourierPosition, rotary_angles, rotate
+import pytest
+import torch
+from vol3d_kernels import qkv_rope_pack
+
+from vol3d.nn import FourierPosition, rotary_frequencies
+
+
+def _bands(head_dim: int) -> torch.Tensor:
+    return rotary_frequencies(
+        head_dim, shortest_mm=48.0, longest_mm=800.0, device=torch.device("cpu")
+    )
+
+
+def _rotated(states: torch.Tensor, position: torch.Tensor) -> torch.Tensor:
+    """Queries (T, H, D) at places in mm."""
+    qkv = torch.stack([states, states, states], dim=1)
+    return qkv_rope_pack(qkv, position, _bands(states.shape[-1]).to(position.dtype))[0]
 
 
 def _scores(shift_mm: float) -> torch.Tensor:
     torch.manual_seed(0)
     query, key = torch.randn(2, 5, 1, 12, dtype=torch.float64)
     position = torch.rand(5, 3, dtype=torch.float64) * 200 + shift_mm
-    cos, sin = rotary_angles(position, head_dim=12, shortest_mm=48.0, longest_mm=800.0)
-    return torch.einsum(
-        "qhd,khd->hqk", rotate(query, cos.double(), sin.double()), rotate(key, cos, sin).double()
-    )
+    return torch.einsum("qhd,khd->hqk", _rotated(query, position), _rotated(key, position))
 
 
 def test_rotary_scores_depend_on_relative_position_only() -> None:
@@ -24,22 +37,24 @@ def test_rotary_scores_depend_on_relative_position_only() -> None:
 def test_rotation_keeps_the_length_of_every_head() -> None:
     torch.manual_seed(0)
     states = torch.randn(4, 2, 14)
-    cos, sin = rotary_angles(torch.rand(4, 3) * 300, head_dim=14, shortest_mm=48.0, longest_mm=800)
-    torch.testing.assert_close(rotate(states, cos, sin).norm(dim=-1), states.norm(dim=-1))
+    turned = _rotated(states, torch.rand(4, 3) * 300)
+    torch.testing.assert_close(turned.norm(dim=-1), states.norm(dim=-1))
 
 
 def test_token_at_the_origin_is_not_rotated() -> None:
     states = torch.randn(1, 1, 12)
-    cos, sin = rotary_angles(torch.zeros(1, 3), head_dim=12, shortest_mm=48.0, longest_mm=800.0)
-    assert torch.equal(rotate(states, cos, sin), states)
+    assert torch.equal(_rotated(states, torch.zeros(1, 3)), states)
 
 
 def test_each_axis_turns_its_own_pairs() -> None:
     """A step along A must leave the pairs of R and S alone."""
-    cos, _ = rotary_angles(
-        torch.tensor([[0.0, 20.0, 0.0]]), head_dim=12, shortest_mm=48.0, longest_mm=800.0
-    )
-    assert (cos != 1.0).tolist() == [[False, False, True, True, False, False]]
+    turned = _rotated(torch.ones(1, 1, 12), torch.tensor([[0.0, 20.0, 0.0]]))
+    assert (turned != 1.0).flatten().tolist() == [False, False, True, True, False, False] * 2
+
+
+def test_a_full_turn_takes_one_wavelength() -> None:
+    wave_mm = 2 * math.pi / _bands(6)[0].item()
+    assert wave_mm == pytest.approx(48.0)
 
 
 def test_fourier_position_tells_left_from_right() -> None:
