@@ -1,11 +1,13 @@
 # make report   the embedded model on a scan: make report [SCAN=path/to/scan] [OUT=out]
 # make test     lint, types, layers and the CPU test suite
+# make gpu      checks and times the kernels on a CUDA device; compile-gate: compiles them without one
 VENV ?= .venv
 SCAN ?= example
 OUT ?= out
 BIN := $(VENV)/bin
+PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)
 
-.PHONY: report test lint types layers unit test-slow bench train evaluate setup setup-dev clean
+.PHONY: report test lint types layers unit test-slow compile-gate gpu bench train evaluate setup setup-dev clean
 
 report: setup
 	$(BIN)/vol3d report "$(SCAN)" -o "$(OUT)"
@@ -34,6 +36,13 @@ unit: setup-dev
 
 test-slow: setup-dev
 	$(BIN)/pytest -m slow
+
+# needs torch and triton alone, and no installed vol3d
+compile-gate:
+	$(PYTHON) kernels/benchmarks/compile_gate.py
+
+gpu:
+	$(PYTHON) kernels/benchmarks/run.py
 
 bench: setup-dev
 	$(BIN)/python scripts/bench_preprocess.py
