@@ -35,6 +35,7 @@ from vol3d_kernels import (  # noqa: E402
     qkv_rope_pack,
     window_mask,
 )
+from vol3d_kernels.attention.launch import FORM_VARIABLE  # noqa: E402
 from vol3d_kernels.qkv_rope_pack.reference import angles, rotate_reference  # noqa: E402
 
 DEVICE = "cuda" if IS_GPU else "cpu"
@@ -73,6 +74,25 @@ def check_attention(dtype: torch.dtype, dim: int, *, is_sparse: bool) -> Row:
     errors = [relative(a, b) for a, b in zip(found["triton"], found["reference"], strict=True)]
     limits = [CAPS[dtype], *[2.5 * CAPS[dtype]] * 3]
     return _row("attention" + (" sparse" if is_sparse else ""), dtype, f"d{dim}", errors, limits)
+
+
+def check_specialised(dim: int) -> Row:
+    """The warp-specialised form: as exact as the plain one, and the same bits a thousand times."""
+    torch.manual_seed(0)
+    lengths = [1500, 1, 700] if IS_GPU else [33, 1, 17]
+    bounds = torch.tensor([0, *torch.tensor(lengths).cumsum(0)], dtype=torch.int32, device=DEVICE)
+    made = [torch.randn(sum(lengths), 4, dim, dtype=torch.float16, device=DEVICE) for _ in range(3)]
+    truth = attention(*(t.double() for t in made), bounds, implementation="reference")
+    os.environ[FORM_VARIABLE] = "specialised"
+    first = attention(*made, bounds, implementation="triton")
+    runs = 1000 if IS_GPU else 2
+    differing = sum(
+        not torch.equal(first, attention(*made, bounds, implementation="triton"))
+        for _ in range(runs)
+    )
+    del os.environ[FORM_VARIABLE]
+    errors = [relative(first, truth), float(differing)]
+    return _row("attention specialised", torch.float16, f"d{dim}", errors, [6e-4, 0.0])
 
 
 def check_patch_embed(dtype: torch.dtype, patch: tuple[int, int, int]) -> Row:
@@ -215,8 +235,17 @@ def _attentions(
     packed: list[torch.Tensor], bounds: torch.Tensor, batched: list[torch.Tensor], length: int
 ) -> list[tuple[str, Callable[..., Any], list[torch.Tensor], torch.Tensor]]:
     sdpa = torch.nn.functional.scaled_dot_product_attention
+
+    def specialised(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        os.environ[FORM_VARIABLE] = "specialised"
+        try:
+            return attention(q, k, v, bounds)
+        finally:
+            del os.environ[FORM_VARIABLE]
+
     found: list[tuple[str, Callable[..., Any], list[torch.Tensor], torch.Tensor]] = [
         ("vol3d", lambda q, k, v: attention(q, k, v, bounds), packed[:3], packed[3]),
+        ("vol3d specialised", specialised, packed[:3], packed[3]),
         ("SDPA default", sdpa, batched[:3], batched[3]),
     ]
     for backend in (
@@ -389,6 +418,7 @@ def main() -> int:
         patches = ((4, 16, 16), (8, 8, 8)) if IS_GPU else ((2, 4, 8),)
         checks += [check_patch_embed(dtype, patch) for patch in patches]
         checks.append(check_rope(dtype))
+    checks += [check_specialised(dim) for dim in ((64, 128) if IS_GPU else (64,))]
     checks.append(check_occupancy())
     green = {
         op

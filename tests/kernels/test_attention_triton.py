@@ -8,6 +8,7 @@ import pytest
 import torch
 from kernel_errors import assert_as_exact_as_torch, attention_truth
 from vol3d_kernels import BlockMask, attention, window_mask
+from vol3d_kernels.attention import launch
 from vol3d_kernels.attention.work import dense_tiles, max_tiles
 
 pytest.importorskip("triton")
@@ -131,6 +132,32 @@ def test_opcheck(implementation: str, device: str) -> None:
     (query, key, value, _), bounds = packed([3, 17], 2, 16, torch.float32, device)
     leaves = [t.requires_grad_() for t in (query, key, value)]
     torch.library.opcheck(attention_op, (*leaves, bounds, None, None, 0, 0.25, implementation))
+
+
+# --- the warp-specialised form
+
+
+@pytest.mark.parametrize("dim", [64, 128])
+@pytest.mark.parametrize("lengths", [[1], [16], [17], [40, 0, 23]], ids=str)
+def test_specialised_form(
+    lengths: list[int], dim: int, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VOL3D_ATTENTION_FORM", "specialised")
+    tensors, bounds = packed(lengths, 2, dim, torch.float16, device)
+    assert launch.can_specialise(*tensors[:3], None, None)
+    check(tensors, bounds)
+
+
+def test_specialised_form_is_not_the_default(device: str) -> None:
+    (query, key, value, _), _ = packed([16], 2, 64, torch.float16, device)
+    assert not launch.can_specialise(query, key, value, None, None)
+
+
+def test_views_are_left_to_the_plain_form(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOL3D_ATTENTION_FORM", "specialised")
+    (query, key, value, _), _ = packed([16], 2, 64, torch.float16, device)
+    view = torch.stack([query, key], dim=1)[:, 0]
+    assert not launch.can_specialise(view, key, value, None, None)
 
 
 # --- blocks

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import warnings
 from dataclasses import dataclass
 
 import torch
@@ -129,6 +131,95 @@ def _checked_blocks(blocks: Blocks, block_size: int) -> Blocks:
     )
 
 
+FORM_VARIABLE = "VOL3D_ATTENTION_FORM"
+SPECIALISED = Blocks(block_m=128, block_n=64, num_warps=4, num_stages=3)
+_refused: set[tuple[int, torch.dtype]] = set()
+
+
+def can_specialise(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    key_bias: torch.Tensor | None,
+    block_mask: torch.Tensor | None,
+) -> bool:
+    """Whether the warp-specialised forward pass is asked for and has the form it needs.
+
+    It is asked for by ``VOL3D_ATTENTION_FORM=specialised``: not by default, until it has run a
+    thousand times to the same bits on a GPU (``kernels/benchmarks/run.py`` does that).
+
+    Args:
+        query: As for :func:`launch_forward`.
+        key: As for :func:`launch_forward`.
+        value: As for :func:`launch_forward`.
+        key_bias: As for :func:`launch_forward`.
+        block_mask: As for :func:`launch_forward`.
+    """
+    if os.environ.get(FORM_VARIABLE, "plain") != "specialised":
+        return False
+    is_plain = key_bias is None and block_mask is None
+    is_half = query.dtype in (torch.float16, torch.bfloat16)
+    is_packed = all(t.is_contiguous() for t in (query, key, value))
+    is_able = is_interpreted() or capability_of(query) == 90
+    known = (query.shape[-1], query.dtype) not in _refused
+    width_fits = query.shape[-1] in (64, 128)
+    can_read = not (is_interpreted() and query.dtype == torch.bfloat16)
+    return is_plain and is_half and is_packed and is_able and known and width_fits and can_read
+
+
+def launch_specialised(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    cu_seqlens: torch.Tensor,
+    scale: float,
+    out: torch.Tensor,
+    lse: torch.Tensor,
+) -> bool:
+    """Fills ``out`` and ``lse``; False where the compiler did not split the loop, once and for all.
+
+    Args:
+        query: As for :func:`launch_forward`, contiguous; key and value alike.
+        key: As for :func:`launch_forward`.
+        value: As for :func:`launch_forward`.
+        cu_seqlens: As for :func:`launch_forward`.
+        scale: As for :func:`launch_forward`.
+        out: (T, H, D).
+        lse: (T, H), base 2.
+    """
+    import triton
+
+    from vol3d_kernels.attention.triton import attention_forward_specialised
+
+    num_tokens, heads, dim = query.shape
+    form = (
+        SPECIALISED
+        if not is_interpreted()
+        else Blocks(block_m=16, block_n=16, num_warps=4, num_stages=1)
+    )
+    tiles = work.dense_tiles(cu_seqlens, num_tokens, form.block_m)
+
+    def scratch(size: int, _alignment: int, _stream: int | None) -> torch.Tensor:
+        return torch.empty(size, dtype=torch.int8, device=query.device)
+
+    triton.set_allocator(scratch)
+    try:
+        made = attention_forward_specialised[(len(tiles), heads)](
+            query, key, value, out, lse, tiles, num_tokens, heads, scale * LOG2_E,
+            D=dim, BLOCK_M=form.block_m, BLOCK_N=form.block_n, SPECIALISE=True,
+            num_warps=form.num_warps, num_stages=form.num_stages,
+        )  # fmt: skip
+    except RuntimeError as error:  # the compiler's passes fail on forms they do not know
+        warnings.warn(f"attention: no warp-specialised form here ({error})", stacklevel=2)
+        _refused.add((dim, query.dtype))
+        return False
+    if is_interpreted() or "setmaxnreg" in made.asm["ptx"]:
+        return True
+    warnings.warn("attention: the compiler did not specialise the warps", stacklevel=2)
+    _refused.add((dim, query.dtype))
+    return False
+
+
 def launch_forward(
     query: torch.Tensor,
     key: torch.Tensor,
@@ -161,6 +252,10 @@ def launch_forward(
     wide = torch.promote_types(query.dtype, torch.float32)
     lse = torch.empty((num_tokens, heads), dtype=wide, device=query.device)
     if not num_tokens:
+        return out, lse
+    if can_specialise(query, key, value, key_bias, block_mask) and launch_specialised(
+        query, key, value, cu_seqlens, scale, out, lse
+    ):
         return out, lse
     lists = _lists(cu_seqlens, num_tokens, blocks.block_m, block_mask, block_size)
     attention_forward[(len(lists.tiles), heads)](
