@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from kernel_errors import assert_as_exact_as_torch, attention_truth
@@ -115,6 +116,19 @@ def test_same_bits_on_every_run(device: str) -> None:
     first = out_and_grads(tensors, bounds, "triton")
     again = out_and_grads(tensors, bounds, "triton")
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+def test_strides_beyond_32_bits(device: str) -> None:
+    """Three tokens that lie 2**30 numbers apart, in memory that nobody touches in between."""
+    if device != "cpu":
+        pytest.skip("needs no GPU memory")
+    far = torch.from_numpy(np.zeros(2**31 + 32, dtype=np.float16))
+    view = far.as_strided((3, 1, 32), (2**30, 32, 1))
+    (query, _, value, _), bounds = packed([3], 1, 32, torch.float16, device)
+    view.copy_(query)
+    got = attention(view, view, value, bounds, implementation="triton")
+    near = attention(query, query, value, bounds, implementation="triton")
+    assert torch.equal(got, near)
 
 
 def test_gradcheck(device: str) -> None:

@@ -25,6 +25,12 @@ class Blocks:
     num_stages: int
 
 
+_INTERPRETED = Blocks(block_m=16, block_n=16, num_warps=4, num_stages=1)
+_INTERPRETED_LARGE = Blocks(block_m=128, block_n=128, num_warps=4, num_stages=1)
+_LARGE = 512
+"""Tokens from which the interpreter takes large tiles: it needs about a millisecond for any."""
+
+
 def forward_blocks(head_dim: int, dtype: torch.dtype) -> Blocks:
     """The shipped configuration of the forward kernel for a padded head width.
 
@@ -33,7 +39,7 @@ def forward_blocks(head_dim: int, dtype: torch.dtype) -> Blocks:
         dtype: Of the tensors.
     """
     if is_interpreted():
-        return Blocks(block_m=16, block_n=16, num_warps=4, num_stages=1)
+        return _INTERPRETED
     if dtype in (torch.float32, torch.float64):
         return Blocks(block_m=64, block_n=32, num_warps=4, num_stages=2)
     if head_dim <= 64:
@@ -50,7 +56,7 @@ def backward_blocks(head_dim: int, dtype: torch.dtype, capability: int) -> Block
         capability: Compute capability times ten, such as 90.
     """
     if is_interpreted():
-        return Blocks(block_m=16, block_n=16, num_warps=4, num_stages=1)
+        return _INTERPRETED
     if dtype in (torch.float32, torch.float64):
         return Blocks(block_m=32, block_n=32, num_warps=4, num_stages=1)
     if head_dim <= 64:
@@ -119,8 +125,10 @@ def _bias(key_bias: torch.Tensor | None, query: torch.Tensor) -> torch.Tensor:
     return (key_bias.to(wide) * LOG2_E).contiguous()
 
 
-def _checked_blocks(blocks: Blocks, block_size: int) -> Blocks:
-    """Tiles that divide the blocks of sparse attention."""
+def _checked_blocks(blocks: Blocks, block_size: int, num_tokens: int) -> Blocks:
+    """Tiles that divide the blocks of sparse attention; larger ones for the interpreter."""
+    if is_interpreted() and num_tokens >= _LARGE:
+        blocks = _INTERPRETED_LARGE
     if not block_size:
         return blocks
     return Blocks(
@@ -192,11 +200,7 @@ def launch_specialised(
     from vol3d_kernels.attention.triton import attention_forward_specialised
 
     num_tokens, heads, dim = query.shape
-    form = (
-        SPECIALISED
-        if not is_interpreted()
-        else Blocks(block_m=16, block_n=16, num_warps=4, num_stages=1)
-    )
+    form = _INTERPRETED if is_interpreted() else SPECIALISED
     tiles = work.dense_tiles(cu_seqlens, num_tokens, form.block_m)
 
     def scratch(size: int, _alignment: int, _stream: int | None) -> torch.Tensor:
@@ -247,7 +251,7 @@ def launch_forward(
     query, key, value = _aligned(query, key, value)
     num_tokens, heads, dim = query.shape
     padded = padded_head_dim(dim)
-    blocks = _checked_blocks(forward_blocks(padded, query.dtype), block_size)
+    blocks = _checked_blocks(forward_blocks(padded, query.dtype), block_size, num_tokens)
     out = torch.empty((num_tokens, heads, dim), dtype=query.dtype, device=query.device)
     wide = torch.promote_types(query.dtype, torch.float32)
     lse = torch.empty((num_tokens, heads), dtype=wide, device=query.device)
@@ -305,7 +309,9 @@ def launch_backward(
     query, key, value, grad = _aligned(query, key, value, grad)
     num_tokens, heads, dim = query.shape
     padded = padded_head_dim(dim)
-    blocks = _checked_blocks(backward_blocks(padded, query.dtype, capability_of(query)), block_size)
+    blocks = _checked_blocks(
+        backward_blocks(padded, query.dtype, capability_of(query)), block_size, num_tokens
+    )
     dq, dk, dv = (
         torch.empty((num_tokens, heads, dim), dtype=query.dtype, device=query.device)
         for _ in range(3)
