@@ -23,10 +23,13 @@ def main() -> None:
     """Answers every question twice."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--per-type", type=int, default=20)
+    parser.add_argument("--whole", action="store_true", help="keep the air outside the crop too")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     engine = Engine.load("embedded")
-    dense = replace(engine.spec, is_air_dropped=False, max_patches=20_000)
+    dense = replace(
+        engine.spec, is_air_dropped=False, is_body_cropped=not given.whole, max_patches=20_000
+    )
     items = sorted(balanced_bench(given.per_type), key=lambda item: item.seed)
     counts = {"questions": 0, "same": 0, "right_dropped": 0, "right_dense": 0, "over_budget": 0}
     fractions = []
@@ -53,7 +56,7 @@ def main() -> None:
             counts["right_dropped"] += dropped == normalise(item.question.answer)
             counts["right_dense"] += whole == normalise(item.question.answer)
     kept = sum(fractions) / len(fractions)
-    record = {**counts, "kept_fraction_of_crop": round(kept, 3)}
+    record = {**counts, "kept_fraction": round(kept, 3), "is_whole_scan": given.whole}
     record["agreement_percent"] = round(100 * counts["same"] / counts["questions"], 1)
     print(json.dumps(record, indent=1))
     if given.json is not None:
