@@ -79,17 +79,17 @@ def truth(
         low, high = exact(given["windows"])[volume].T[:, :, None]
         rows.append((np.clip((patch[None] - low) / (high - low), 0, 1) * 2 - 1).ravel())
     seen, plain = np.array(rows), {key: exact(value) for key, value in own.items()}
-    weight, dout = plain["weight"].reshape(len(plain["weight"]), -1), exact(grad)
+    weight, dtokens = plain["weight"].reshape(len(plain["weight"]), -1), exact(grad)
     added: list[Exact] = []
     if "norm_scale" in plain:
         seen = seen - seen.mean(axis=1, keepdims=True)
         seen = seen / np.sqrt((seen**2).mean(axis=1, keepdims=True) + np.longdouble(1e-5))
-        dseen = dout @ weight
+        dseen = dtokens @ weight
         added = [(dseen * seen).sum(axis=0), dseen.sum(axis=0)]
         seen = seen * plain["norm_scale"] + plain["norm_shift"]
     out = seen @ weight.T + plain["bias"] + plain["position"]
-    dweight = (dout.T @ seen).reshape(plain["weight"].shape)
-    return [out, dweight, dout.sum(axis=0), dout, *added]
+    dweight = (dtokens.T @ seen).reshape(plain["weight"].shape)
+    return [out, dweight, dtokens.sum(axis=0), dtokens, *added]
 
 
 def check(given: dict[str, torch.Tensor], own: dict[str, torch.Tensor]) -> None:
