@@ -113,7 +113,7 @@ def _attention_types(kernel: Any, short: str) -> dict[str, str]:
     for name in kernel.arg_names:
         if name in ("lse_ptr", "delta_ptr"):
             found[name] = "*fp32"
-        elif name in ("work_ptr", "list_ptr", "count_ptr", "bounds_ptr"):
+        elif name in ("work_ptr", "list_ptr", "count_ptr", "seen_ptr", "bounds_ptr"):
             found[name] = "*i32"
         elif name.endswith("_ptr"):
             found[name] = f"*{short}"
@@ -175,7 +175,9 @@ def other_configs(capability: int) -> Iterator[Config]:
             "voxels_ptr": "*u8", "start_ptr": "*i64", "stride_z_ptr": "*i64",
             "stride_y_ptr": "*i64", "flag_ptr": "*u8", "num_patches": "i32", "threshold": "fp32",
         },
-        constants={"VOXELS": 2048, "PY": 16, "PX": 16, "BLOCK_N": 8, "BLOCK_K": 512},
+        constants={
+            "VOXELS": 2048, "PY": 16, "PX": 16, "BLOCK_N": 8, "BLOCK_K": 512, "WIDE": tl.float32,
+        },
         num_warps=4,
     )  # fmt: skip
 

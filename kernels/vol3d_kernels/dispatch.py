@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from typing import Literal, cast
 
@@ -50,6 +51,11 @@ def capability_of(tensor: torch.Tensor) -> int:
         return 0
     major, minor = torch.cuda.get_device_capability(tensor.device)
     return 10 * major + minor
+
+
+def on_device(tensor: torch.Tensor) -> AbstractContextManager[None]:
+    """Makes the tensor's GPU the one that kernels are launched on."""
+    return torch.cuda.device(tensor.device) if tensor.is_cuda else nullcontext()
 
 
 def is_interpreted() -> bool:

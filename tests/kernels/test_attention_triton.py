@@ -209,6 +209,66 @@ def test_one_sided_mask(device: str) -> None:
     check(tensors, bounds, block_mask=lower)
 
 
+def test_one_token_that_one_query_sees_among_others(device: str) -> None:
+    """Its weight is not 1, so its gradient is not 0."""
+    tensors, bounds = packed([17], 1, 16, torch.float64, device)
+    allowed = torch.tensor([[True, False], [True, True]], device=device)
+    check(tensors, bounds, block_mask=BlockMask(allowed=allowed, block_size=16))
+
+
+def test_entries_between_volumes_have_no_effect(device: str) -> None:
+    tensors, bounds = packed([16, 16], 1, 16, torch.float32, device)
+    every = BlockMask(allowed=torch.ones(4, 4, dtype=torch.bool, device=device), block_size=16)
+    check(tensors, bounds, block_mask=every)
+    sparse = attention(*tensors[:3], bounds, block_mask=every, implementation="triton")
+    dense = attention(*tensors[:3], bounds, implementation="triton")
+    torch.testing.assert_close(sparse, dense, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("implementation", ["triton", "reference"])
+def test_large_biases_keep_their_differences(implementation: str, device: str) -> None:
+    (query, key, value, _), bounds = packed([8], 1, 16, torch.float16, device)
+    bias = torch.full((8,), -70000.0, device=device)
+    bias[3] += 30.0
+    out = attention(query, key, value, bounds, key_bias=bias, implementation=implementation)
+    torch.testing.assert_close(out, value[3:4].expand_as(out), atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("implementation", ["triton", "reference"])
+def test_lowest_finite_biases_are_uniform(implementation: str, device: str) -> None:
+    (query, key, value, _), bounds = packed([8], 1, 16, torch.float32, device)
+    bias = torch.full((8,), torch.finfo(torch.float32).min, device=device)
+    out = attention(query, key, value, bounds, key_bias=bias, implementation=implementation)
+    torch.testing.assert_close(out, value.mean(dim=0, keepdim=True).expand_as(out))
+
+
+@pytest.mark.parametrize("implementation", ["triton", "reference"])
+def test_no_gradient_reaches_the_bias(implementation: str, device: str) -> None:
+    (query, key, value, _), bounds = packed([8], 1, 16, torch.float32, device)
+    bias = torch.zeros(8, device=device, requires_grad=True)
+    query.requires_grad_()
+    attention(
+        query, key, value, bounds, key_bias=bias, implementation=implementation
+    ).sum().backward()
+    assert bias.grad is None
+    assert query.grad is not None
+
+
+@pytest.mark.parametrize("implementation", ["triton", "reference"])
+def test_a_pack_of_no_volume_stays_in_the_graph(implementation: str, device: str) -> None:
+    leaf = torch.zeros(0, 1, 16, device=device, requires_grad=True)
+    bounds = torch.zeros(1, dtype=torch.int32, device=device)
+    attention(leaf, leaf, leaf, bounds, implementation=implementation).sum().backward()
+    assert leaf.grad is not None
+
+
+def test_block_of_no_size_is_refused() -> None:
+    tensors, bounds = packed([16], 1, 16, torch.float32, "cpu")
+    mask = BlockMask(allowed=torch.ones(1, 1, dtype=torch.bool), block_size=0)
+    with pytest.raises(ValueError, match="16, 32, 64 or 128"):
+        attention(*tensors[:3], bounds, block_mask=mask)
+
+
 def test_a_full_mask_is_dense_attention(device: str) -> None:
     tensors, bounds = packed([50, 30], 1, 32, torch.float32, device)
     places = torch.zeros(80, 3, device=device)

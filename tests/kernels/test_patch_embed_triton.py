@@ -134,6 +134,46 @@ def test_voxels_that_are_not_contiguous(device: str) -> None:
     assert torch.equal(run(given, own, "triton")[0][0], expected)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize(("low", "high"), [(0.0, 2e5), (-1e-3, 1e-3)])
+def test_windows_of_any_width(low: float, high: float, dtype: torch.dtype, device: str) -> None:
+    given = pack(device)
+    given["windows"] = torch.tensor([[[low, high]] * 2] * 3, device=device)
+    check(given, leaves(dtype, device))
+
+
+def test_bias_and_position_that_are_views_of_another_type(device: str) -> None:
+    given, own = pack(device), leaves(torch.bfloat16, device)
+    bias = torch.stack([own["bias"].float()] * 2, dim=1)[:, 0]
+    position = own["position"].float().T.contiguous().T
+    outs = [
+        patch_embed(
+            **given, weight=own["weight"], bias=bias, position=position, implementation=name
+        )
+        for name in ("triton", "reference")
+    ]
+    assert {out.dtype for out in outs} == {torch.bfloat16}
+    torch.testing.assert_close(*outs, atol=3e-2, rtol=1e-2)
+
+
+def test_the_plan_may_be_told(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    given, own = pack(device), leaves(torch.float32, device)
+    for plan in ("fused", "two_step"):
+        monkeypatch.setenv("VOL3D_PATCH_EMBED", plan)
+        check(given, own)
+
+
+def test_nan_voxels_stay_nan(device: str) -> None:
+    given, own = pack(device, torch.float32), leaves(torch.float32, device)
+    given["voxels"][-1] = float("nan")
+    given["patch_volume"], given["patch_index_zyx"] = (
+        torch.tensor([2], device=device),
+        torch.tensor([[1, 0, 1]], device=device),
+    )
+    out = patch_embed(**given, weight=own["weight"], implementation="triton")
+    assert out.isnan().all()
+
+
 def test_no_patch_gives_no_token(device: str) -> None:
     given, own = pack(device), leaves(torch.float32, device)
     given |= {"patch_volume": VOLUME[:0].to(device), "patch_index_zyx": INDEX[:0].to(device)}

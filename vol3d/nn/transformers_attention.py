@@ -45,18 +45,21 @@ def vol3d_attention(
         )
     bias = None
     if attention_mask is not None:
-        if attention_mask.shape[-2] > 1 and not torch.equal(
-            attention_mask, attention_mask[..., :1, :].expand_as(attention_mask)
+        first = attention_mask[:, :1, :1, :]
+        # looking into a mask on a GPU would wait for it in every layer
+        can_look = not (torch.compiler.is_compiling() or attention_mask.is_cuda)
+        if attention_mask.shape[1] != 1 or (
+            can_look and not torch.equal(attention_mask, first.expand_as(attention_mask))
         ):
             raise ValueError(
-                f"vol3d attention: a mask {tuple(attention_mask.shape)} that differs by query; "
+                f"vol3d attention: a mask {tuple(attention_mask.shape)} by query or head; "
                 "expected one that hides whole keys. Choose another attn_implementation."
             )
         row = attention_mask[:, 0, 0, :].expand(batch, length).flatten()
         bias = row
         if row.dtype == torch.bool:
             bias = torch.zeros_like(row, dtype=query.dtype).masked_fill(~row, float("-inf"))
-    bounds = torch.arange(0, (batch + 1) * length, length, dtype=torch.int32, device=query.device)
+    bounds = torch.arange(batch + 1, dtype=torch.int32, device=query.device) * length
     q, k, v = (t.transpose(1, 2).reshape(batch * length, heads, dim) for t in (query, key, value))
     out = attention(q, k, v, bounds, scale=scaling, key_bias=bias)
     return out.reshape(batch, length, heads, dim), None

@@ -22,7 +22,8 @@ class BlockMask:
     volume may be short. There are ``T // block_size + V`` of them, unused ones at the end.
 
     Args:
-        allowed: (B, B) bool; query block, key block. Blocks of different volumes never see another.
+        allowed: (B, B) bool; query block, key block. Entries between blocks of
+            different volumes have no effect.
         block_size: Tokens of a block: 16, 32, 64 or 128.
     """
 
@@ -95,6 +96,7 @@ def attention(
     """
     _check(query, key, value, cu_seqlens, key_bias, block_mask)
     used = implementation_for(query, implementation)
+    key_bias = None if key_bias is None else key_bias.detach()
     factor = query.shape[-1] ** -0.5 if scale is None else scale
     allowed, size = (None, 0) if block_mask is None else (block_mask.allowed, block_mask.block_size)
     if used == "reference" and not return_lse and not torch.compiler.is_compiling():
@@ -128,11 +130,11 @@ def _check(
             f"attention: key_bias {tuple(key_bias.shape)}; expected ({len(query)},), one per key."
         )
     if block_mask is not None:
-        count = max_tiles(len(query), len(cu_seqlens) - 1, block_mask.block_size)
         if block_mask.block_size not in (16, 32, 64, 128):
             raise ValueError(
                 f"attention: block_size {block_mask.block_size}; expected 16, 32, 64 or 128."
             )
+        count = max_tiles(len(query), len(cu_seqlens) - 1, block_mask.block_size)
         if block_mask.allowed.shape != (count, count):
             raise ValueError(
                 f"attention: block mask {tuple(block_mask.allowed.shape)}; expected "

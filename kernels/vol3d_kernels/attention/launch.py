@@ -117,12 +117,34 @@ def _lists(
     )
 
 
+def within_volumes(
+    block_mask: torch.Tensor | None, cu_seqlens: torch.Tensor, num_tokens: int, block_size: int
+) -> torch.Tensor | None:
+    """A mask without entries between blocks of different volumes, or of unused ones.
+
+    Args:
+        block_mask: (B, B) bool, or ``None``.
+        cu_seqlens: (V + 1,).
+        num_tokens: Tokens of the pack.
+        block_size: Tokens of a block.
+    """
+    if block_mask is None:
+        return None
+    start_B, stop_B, volume_B = work.block_bounds(cu_seqlens, num_tokens, block_size)
+    is_used_B = stop_B > start_B
+    is_same_BB = volume_B[:, None] == volume_B[None]
+    return block_mask & is_same_BB & is_used_B[:, None] & is_used_B[None]
+
+
 def _bias(key_bias: torch.Tensor | None, query: torch.Tensor) -> torch.Tensor:
     """Key bias in base 2, or anything where there is none."""
     if key_bias is None:
         return query
     wide = torch.promote_types(query.dtype, torch.float32)
-    return (key_bias.to(wide) * LOG2_E).contiguous()
+    bias, limit = key_bias.to(wide), torch.finfo(wide).max / 2
+    # what is finite stays so in base 2: a row of the lowest numbers is uniform, not empty
+    bias = torch.where(bias.isinf(), bias, bias.clamp(-limit, limit))
+    return (bias * LOG2_E).contiguous()
 
 
 def _checked_blocks(blocks: Blocks, block_size: int, num_tokens: int) -> Blocks:
@@ -261,6 +283,7 @@ def launch_forward(
         query, key, value, cu_seqlens, scale, out, lse
     ):
         return out, lse
+    block_mask = within_volumes(block_mask, cu_seqlens, num_tokens, block_size)
     lists = _lists(cu_seqlens, num_tokens, blocks.block_m, block_mask, block_size)
     attention_forward[(len(lists.tiles), heads)](
         query, key, value, _bias(key_bias, query), out, lse,
@@ -329,11 +352,13 @@ def launch_backward(
         "SPARSE": block_mask is not None, "HAS_BIAS": key_bias is not None, **_flags(query),
         "num_warps": blocks.num_warps, "num_stages": blocks.num_stages,
     }  # fmt: skip
+    block_mask = within_volumes(block_mask, cu_seqlens, num_tokens, block_size)
     turned = None if block_mask is None else block_mask.T
+    seen = bias if block_mask is None else block_mask.sum(dim=1).int()
     by_key = _lists(cu_seqlens, num_tokens, blocks.block_n, turned, block_size)
     attention_backward_keys[(len(by_key.tiles), heads)](
         query, key, value, bias, grad, lse, delta, dk, dv,
-        by_key.tiles, by_key.others, by_key.counts, by_key.bounds,
+        by_key.tiles, by_key.others, by_key.counts, seen, by_key.bounds,
         *strides, heads, by_key.width, scale, scale * LOG2_E,
         BLOCK_SIZE=block_size or blocks.block_m, **options,
     )  # fmt: skip

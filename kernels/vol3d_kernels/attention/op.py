@@ -12,6 +12,7 @@ from vol3d_kernels.attention.reference import (
     attention_reference,
     log_sum_exp_reference,
 )
+from vol3d_kernels.dispatch import on_device
 
 
 @torch.library.custom_op("vol3d::attention", mutates_args=())
@@ -28,9 +29,10 @@ def attention_op(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Output (T, H, D) and base-2 log-sum-exp (T, H); see :func:`vol3d_kernels.attention`."""
     if implementation == "triton":
-        return launch_forward(
-            query, key, value, cu_seqlens, key_bias, block_mask, block_size, scale
-        )
+        with on_device(query):
+            return launch_forward(
+                query, key, value, cu_seqlens, key_bias, block_mask, block_size, scale
+            )
     bounds = cu_seqlens.tolist()
     out = attention_reference(query, key, value, bounds, scale, key_bias, block_mask, block_size)
     lse = log_sum_exp_reference(query, key, bounds, scale, key_bias, block_mask, block_size)
@@ -70,9 +72,11 @@ def attention_backward_op(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Gradients of query, key and value, each (T, H, D)."""
     if implementation == "triton":
-        return launch_backward(
-            grad, query, key, value, out, lse, cu_seqlens, key_bias, block_mask, block_size, scale
-        )
+        with on_device(query):
+            return launch_backward(
+                grad, query, key, value, out, lse, cu_seqlens, key_bias, block_mask, block_size,
+                scale,
+            )  # fmt: skip
     return attention_backward_reference(
         grad, query, key, value, cu_seqlens.tolist(), scale, key_bias, block_mask, block_size
     )

@@ -23,18 +23,19 @@ def attention_reference(
     """See :func:`vol3d_kernels.attention`; ``bounds`` are the cumulative lengths as a list."""
     outputs, first_block = [], 0
     for start, stop in itertools.pairwise(bounds):
+        # a bias is added in float32 at least: in 16 bits its differences would be lost
+        wide = torch.promote_types(query.dtype, torch.float32)
+        kind = query.dtype if key_bias is None else wide
         q_1HTD, k_1HTD, v_1HTD = (
-            t[start:stop].transpose(0, 1).unsqueeze(0) for t in (query, key, value)
+            t[start:stop].to(kind).transpose(0, 1).unsqueeze(0) for t in (query, key, value)
         )
-        bias_TT = score_bias(
-            start, stop, first_block, query.dtype, key_bias, block_mask, block_size
-        )
+        bias_TT = score_bias(start, stop, first_block, kind, key_bias, block_mask, block_size)
         out = torch.nn.functional.scaled_dot_product_attention(
             q_1HTD, k_1HTD, v_1HTD, attn_mask=bias_TT, scale=scale
         )
-        outputs.append(out.squeeze(0).transpose(0, 1))
+        outputs.append(out.squeeze(0).transpose(0, 1).to(query.dtype))
         first_block += num_blocks(stop - start, block_size)
-    return torch.cat(outputs, dim=0) if outputs else torch.empty_like(query)
+    return torch.cat(outputs, dim=0) if outputs else query + key + value
 
 
 def log_sum_exp_reference(

@@ -139,7 +139,8 @@ def attention_forward_specialised(
     """The forward pass of dense tiles for Hopper: one group of warps loads, two multiply.
 
     Tensors are contiguous (T, H, D). The compiler splits the loop only in this narrow form: four
-    warps, descriptors made here, no early exit, and the last block masked like every other.
+    warps, descriptors made here, no early exit, and the last block masked like every other. Values
+    beyond a volume are read and weighted with 0: they must be finite.
     """
     tile, head = tl.program_id(0), tl.program_id(1)
     width = num_heads * D
@@ -157,7 +158,7 @@ def attention_forward_specialised(
         k = k_tile.load([start, column])
         scores = tl.dot(q, k.T) * scale_log2
         is_key = start + tl.arange(0, BLOCK_N) < key1
-        scores += tl.where(is_key, 0.0, float("-inf"))[None, :]
+        scores = tl.where(is_key[None, :], scores, float("-inf"))
         new = tl.maximum(best, tl.max(scores, 1))
         weights = tl.exp2(scores - new[:, None])
         shrink = tl.exp2(best - new)
@@ -178,7 +179,7 @@ def attention_forward_specialised(
 @triton.jit
 def attention_backward_keys(
     q_ptr, k_ptr, v_ptr, bias_ptr, do_ptr, lse_ptr, delta_ptr, dk_ptr, dv_ptr,
-    work_ptr, list_ptr, count_ptr, bounds_ptr,
+    work_ptr, list_ptr, count_ptr, seen_ptr, bounds_ptr,
     q_stride_t, q_stride_h, k_stride_t, k_stride_h, v_stride_t, v_stride_h,
     do_stride_t, do_stride_h, num_heads, list_width, scale, scale_log2,
     D: tl.constexpr, BLOCK_D: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
@@ -223,6 +224,8 @@ def attention_backward_keys(
         dscores = weights * (dweights - delta[None, :])
         dk += tl.dot(dscores.to(q.dtype), q, input_precision="ieee", out_dtype=ACC)
     single = _is_single(first, stop, block, list_ptr, count_ptr, bounds_ptr, list_width, SPARSE)
+    if SPARSE:  # the one query must see this key alone, not only be its one query
+        single = single & (tl.load(seen_ptr + block) == 1)
     dk = tl.where(single & (row1 - row0 == 1), 0.0, dk)
     stride_t = num_heads * D
     _store(dk_ptr, dk * scale, keys, is_key, stride_t, head64 * D, D, BLOCK_D)

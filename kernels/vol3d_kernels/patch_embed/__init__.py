@@ -45,7 +45,8 @@ def patch_embed(
 
     Returns:
         (N, E) in the dtype of ``weight``. Gradients reach weight, bias, position and norm, never
-        the scan; for them patches are windowed again, not saved. The same bits on every run.
+        the scan; for them patches are windowed again, not saved. The same bits on every run with
+        one plan (see ``VOL3D_PATCH_EMBED``).
 
     Raises:
         ValueError: Shapes contradict each other, or a volume is not a multiple of the patch. What
@@ -56,6 +57,9 @@ def patch_embed(
     if not (torch.compiler.is_compiling() or voxels.is_cuda):
         _check_values(voxels, shapes_zyx, patch_volume, patch_index_zyx, windows, weight)
     used = implementation_for(voxels, implementation)
+    voxels, windows = voxels.detach(), windows.detach()
+    bias = None if bias is None else bias.to(weight.dtype)
+    position = None if position is None else position.to(weight.dtype)
     scale, shift = (None, None) if norm is None else norm
     if used == "reference" and not torch.compiler.is_compiling():
         return patch_embed_reference(

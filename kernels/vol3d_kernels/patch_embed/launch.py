@@ -5,14 +5,16 @@ Shape legend: V volumes, N patches, C channels, E width, P voxels of a patch.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 
 from vol3d_kernels.dispatch import capability_of, is_interpreted
 
 Plan = Literal["fused", "two_step"]
+PLAN_VARIABLE = "VOL3D_PATCH_EMBED"
 CHUNK = 8192
 """Patches whose windowed voxels exist at one time in the backward pass."""
 _chosen: dict[tuple[object, ...], Plan] = {}
@@ -27,7 +29,8 @@ class Patches:
         strides_z: (N,) int64, voxels between slices of its volume.
         strides_y: (N,) int64, voxels between rows of its volume.
         volumes: (N,) int64, its volume.
-        windows: (V, C, 4) float32 or wider: lower, upper, centre, and factor to -1..1.
+        windows: (V, C, 5) float32 or wider: lower, upper, centre, and the factor to -1..1 as a
+            power of two, which keeps whole numbers exact in 16 bits, and what is left, in 1..2.
     """
 
     starts: torch.Tensor
@@ -64,13 +67,15 @@ def locate(
     start_N = corner_N3[:, 0] * stride_z_N + corner_N3[:, 1] * stride_y_N + corner_N3[:, 2]
     bounds = windows.to(torch.promote_types(dtype, torch.float32))
     lower, upper = bounds[..., 0], bounds[..., 1]
+    factor = 2 / (upper - lower)
+    power = factor.log2().floor().exp2()
     return Patches(
         starts=(first_V[patch_volume] + start_N).contiguous(),
         strides_z=stride_z_N.contiguous(),
         strides_y=stride_y_N.contiguous(),
         volumes=patch_volume.long().contiguous(),
         windows=torch.stack(
-            [lower, upper, (lower + upper) / 2, 2 / (upper - lower)], dim=-1
+            [lower, upper, (lower + upper) / 2, power, factor / power], dim=-1
         ).contiguous(),
     )
 
@@ -160,7 +165,8 @@ def launch_fused(
     patch_embed_fused[(triton.cdiv(count, block_n), triton.cdiv(width, block_e))](
         voxels, patches.starts, patches.strides_z, patches.strides_y, patches.volumes,
         patches.windows, weight.contiguous(),
-        weight if bias is None else bias, weight if position is None else position.contiguous(),
+        weight if bias is None else bias.contiguous(),
+        weight if position is None else position.contiguous(),
         out, count, width,
         CHANNELS=channels, VOXELS=size, PY=weight.shape[3], PX=weight.shape[4],
         BLOCK_N=block_n, BLOCK_E=block_e, BLOCK_K=block_k,
@@ -207,6 +213,8 @@ def plan_for(
 ) -> Plan:
     """The faster of both ways for a shape, measured once on this machine and remembered.
 
+    ``VOL3D_PATCH_EMBED=fused|two_step`` decides without measuring, so that all processes agree.
+
     Args:
         voxels: Flat pack.
         patches: Where they lie.
@@ -214,16 +222,25 @@ def plan_for(
         bias: (E,) or ``None``.
         position: (N, E) or ``None``.
     """
-    if is_interpreted():
+    asked = os.environ.get(PLAN_VARIABLE, "auto")
+    if asked in ("fused", "two_step"):
+        return cast(Plan, asked)
+    count = len(patches.starts)
+    if is_interpreted() or not count or torch.cuda.is_current_stream_capturing():
         return "fused"
     # lengths vary from pack to pack: shapes within a factor of two share a decision
-    scale = max(len(patches.starts), 1).bit_length()
-    key = (scale, tuple(weight.shape), weight.dtype, voxels.dtype, torch.cuda.current_device())
+    key = (
+        count.bit_length(), tuple(weight.shape), weight.dtype, voxels.dtype, voxels.device,
+        bias is None, position is None,
+    )  # fmt: skip
     if key not in _chosen:
         from triton.testing import do_bench
 
+        try:
+            steps = do_bench(lambda: two_step(voxels, patches, weight, bias, position, None))
+        except torch.cuda.OutOfMemoryError:  # patches in full do not fit: the fused way does
+            steps = float("inf")
         fused = do_bench(lambda: launch_fused(voxels, patches, weight, bias, position))
-        steps = do_bench(lambda: two_step(voxels, patches, weight, bias, position, None))
         _chosen[key] = "fused" if fused < steps else "two_step"
     return _chosen[key]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from vol3d_kernels.dispatch import on_device
 from vol3d_kernels.patch_embed import launch
 from vol3d_kernels.patch_embed.reference import patch_embed_reference, window_patches
 
@@ -31,6 +32,26 @@ def patch_embed_op(
             voxels, shapes_zyx, patch_volume, patch_index_zyx, windows, weight, bias,
             position, norm_scale, norm_shift, norm_eps,
         )  # fmt: skip
+    with on_device(voxels):
+        return _tokens(
+            voxels, shapes_zyx, patch_volume, patch_index_zyx, windows, weight, bias,
+            position, norm_scale, norm_shift, norm_eps,
+        )  # fmt: skip
+
+
+def _tokens(
+    voxels: torch.Tensor,
+    shapes_zyx: torch.Tensor,
+    patch_volume: torch.Tensor,
+    patch_index_zyx: torch.Tensor,
+    windows: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    position: torch.Tensor | None,
+    norm_scale: torch.Tensor | None,
+    norm_shift: torch.Tensor | None,
+    norm_eps: float,
+) -> torch.Tensor:
     shape = (weight.shape[2], weight.shape[3], weight.shape[4])
     flat = voxels.contiguous()
     patches = launch.locate(shapes_zyx, patch_volume, patch_index_zyx, windows, shape, weight.dtype)
@@ -80,7 +101,8 @@ def patch_embed_backward_op(
     grad = grad.contiguous()
     patches = launch.locate(shapes_zyx, patch_volume, patch_index_zyx, windows, shape, weight.dtype)
     if norm_scale is None and implementation == "triton":
-        found = launch.weight_gradient(grad, voxels.contiguous(), patches, shape, weight.dtype)
+        with on_device(voxels):
+            found = launch.weight_gradient(grad, voxels.contiguous(), patches, shape, weight.dtype)
         return found.reshape(weight.shape).to(weight.dtype), nothing, torch.empty_like(nothing)
 
     def seen(some: slice) -> torch.Tensor:
@@ -92,7 +114,8 @@ def patch_embed_backward_op(
                 volumes=patches.volumes[some],
                 windows=patches.windows,
             )
-            return launch.launch_patchify(voxels.contiguous(), part, shape, weight.dtype)
+            with on_device(voxels):
+                return launch.launch_patchify(voxels.contiguous(), part, shape, weight.dtype)
         return window_patches(
             voxels, shapes_zyx, patch_volume[some], patch_index_zyx[some], windows, shape,
             weight.dtype,

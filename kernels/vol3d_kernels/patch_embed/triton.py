@@ -1,8 +1,9 @@
 """Patch embedding in Triton: a fused implicit GEMM, and windowing with gathering for a GEMM.
 
 Both read each listed patch of a flat pack of volumes where it lies. Window c of volume v turns a
-voxel into ``(clamp(voxel, lower, upper) - centre) * factor``; the difference is exact in float16
-for HU windows up to 4096 wide, so the fused kernel multiplies it as float16 and scales afterwards.
+voxel into ``(clamp(voxel, lower, upper) - centre) * power * rest``. With ``power`` a power of two
+the first product is exact in float16 for HU windows up to 4096 wide, and in -1..1 for any window:
+the fused kernel multiplies it as float16, and by ``rest``, between 1 and 2, afterwards.
 """
 
 # triton kernels are compiled from these functions: their parameters have no Python types
@@ -19,6 +20,13 @@ def _voxel_offsets(inside, stride_z, stride_y, PY: tl.constexpr, PX: tl.constexp
     y = (inside // PX) % PY
     x = inside % PX
     return z[None, :] * stride_z[:, None] + y[None, :] * stride_y[:, None] + x[None, :]
+
+
+@triton.jit
+def _clamped(raw, lower, upper):
+    """Voxels within the window of their row; NaN stays NaN, as in torch."""
+    above = tl.maximum(raw, lower[:, None], propagate_nan=tl.PropagateNan.ALL)
+    return tl.minimum(above, upper[:, None], propagate_nan=tl.PropagateNan.ALL)
 
 
 @triton.jit
@@ -39,13 +47,14 @@ def patchify(
     where = start[:, None] + _voxel_offsets(inside, stride_z, stride_y, PY, PX)
     raw = tl.load(voxels_ptr + where, mask=mask, other=0).to(WIDE)
     for channel in tl.static_range(CHANNELS):
-        window = window_ptr + (volume * CHANNELS + channel) * 4
+        window = window_ptr + (volume * CHANNELS + channel) * 5
         lower = tl.load(window, mask=is_row, other=0.0).to(WIDE)
         upper = tl.load(window + 1, mask=is_row, other=1.0).to(WIDE)
         centre = tl.load(window + 2, mask=is_row, other=0.0).to(WIDE)
-        factor = tl.load(window + 3, mask=is_row, other=0.0).to(WIDE)
-        seen = tl.minimum(tl.maximum(raw, lower[:, None]), upper[:, None])
-        seen = (seen - centre[:, None]) * factor[:, None]
+        power = tl.load(window + 3, mask=is_row, other=0.0).to(WIDE)
+        rest = tl.load(window + 4, mask=is_row, other=1.0).to(WIDE)
+        seen = _clamped(raw, lower, upper)
+        seen = (seen - centre[:, None]) * (power * rest)[:, None]
         place = rows[:, None] * (CHANNELS * VOXELS) + channel * VOXELS + inside[None, :]
         tl.store(out_ptr + place, seen.to(out_ptr.dtype.element_ty), mask=mask)
 
@@ -73,9 +82,10 @@ def patch_embed_fused(
     acc = tl.zeros([BLOCK_N, BLOCK_E], ACC)
     before = tl.full([BLOCK_N], 1.0, ACC)
     for channel in range(CHANNELS):
-        window = window_ptr + (volume * CHANNELS + channel) * 4
+        window = window_ptr + (volume * CHANNELS + channel) * 5
         lower, upper = tl.load(window).to(ACC), tl.load(window + 1).to(ACC)
-        centre, factor = tl.load(window + 2).to(ACC), tl.load(window + 3).to(ACC)
+        centre, power = tl.load(window + 2).to(ACC), tl.load(window + 3).to(ACC)
+        factor = tl.load(window + 4).to(ACC)
         if CHANNELS > 1:  # one accumulator for all windows, in units of the present one
             acc = acc * (before / factor)[:, None]
         for first in range(0, VOXELS, BLOCK_K):
@@ -90,7 +100,7 @@ def patch_embed_fused(
                 raw = tl.load(rows_ptr[:, None] + where, mask=is_voxel[None, :], other=0)
                 weight = tl.load(place[None, :] + inside[:, None], mask=is_voxel[:, None], other=0)
             raw = raw.to(ACC)
-            seen = tl.minimum(tl.maximum(raw, lower[:, None]), upper[:, None]) - centre[:, None]
+            seen = (_clamped(raw, lower, upper) - centre[:, None]) * power[:, None]
             seen = seen.to(OPERAND)
             acc += tl.dot(seen, weight.to(OPERAND), input_precision="ieee", out_dtype=ACC)
         before = factor

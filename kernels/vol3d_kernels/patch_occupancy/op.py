@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from vol3d_kernels.dispatch import is_interpreted
+from vol3d_kernels.dispatch import is_interpreted, on_device
 from vol3d_kernels.patch_embed.launch import locate
 from vol3d_kernels.patch_occupancy.reference import occupancy_reference
 
@@ -26,6 +26,7 @@ def patch_occupancy_op(
     if implementation == "reference":
         return occupancy_reference(voxels, shapes_zyx, patch, threshold)
     import triton
+    import triton.language as tl
 
     from vol3d_kernels.patch_occupancy.triton import patch_occupancy
 
@@ -38,11 +39,15 @@ def patch_occupancy_op(
     where = locate(shapes_zyx, patch_volume, patch_index_zyx, windows, patch, torch.float32)
     flat = voxels.contiguous()
     flat = flat.view(torch.uint8) if flat.dtype == torch.bool else flat
+    is_wide = flat.dtype in (torch.float64, torch.int32, torch.int64)
+    wide = tl.float64 if is_wide else tl.float32
     block_n, block_k = (16, 64) if is_interpreted() else (8, 512)
-    patch_occupancy[(triton.cdiv(count, block_n),)](
-        flat, where.starts, where.strides_z, where.strides_y, flags, count, threshold,
-        VOXELS=size, PY=patch_y, PX=patch_x, BLOCK_N=block_n, BLOCK_K=block_k, num_warps=4,
-    )  # fmt: skip
+    with on_device(flat):
+        patch_occupancy[(triton.cdiv(count, block_n),)](
+            flat, where.starts, where.strides_z, where.strides_y, flags, count, threshold,
+            VOXELS=size, PY=patch_y, PX=patch_x, BLOCK_N=block_n, BLOCK_K=block_k, WIDE=wide,
+            num_warps=4,
+        )  # fmt: skip
     return flags
 
 

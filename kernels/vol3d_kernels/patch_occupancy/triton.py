@@ -11,7 +11,7 @@ import triton.language as tl
 def patch_occupancy(
     voxels_ptr, start_ptr, stride_z_ptr, stride_y_ptr, flag_ptr, num_patches, threshold,
     VOXELS: tl.constexpr, PY: tl.constexpr, PX: tl.constexpr,
-    BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,
+    BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, WIDE: tl.constexpr,
 ):  # fmt: skip
     """Flags, 0 or 1, of a block of patches."""
     rows = tl.program_id(0).to(tl.int64) * BLOCK_N + tl.arange(0, BLOCK_N)
@@ -26,6 +26,6 @@ def patch_occupancy(
         where = start[:, None] + z[None, :] * stride_z[:, None]
         where += y[None, :] * stride_y[:, None] + x[None, :]
         mask = is_row[:, None] & (inside < VOXELS)[None, :]
-        values = tl.load(voxels_ptr + where, mask=mask, other=0).to(tl.float32)
+        values = tl.load(voxels_ptr + where, mask=mask, other=0).to(WIDE)
         found = tl.maximum(found, tl.max(((values > threshold) & mask).to(tl.int32), 1))
     tl.store(flag_ptr + rows, found.to(flag_ptr.dtype.element_ty), mask=is_row)

@@ -50,6 +50,7 @@ def qkv_rope_pack(
             "expected (F,) with 6 F at most the head width."
         )
     used = implementation_for(qkv, implementation)
+    positions_mm, frequencies = positions_mm.detach(), frequencies.detach()
     if used == "reference" and not torch.compiler.is_compiling():
         packed = qkv_rope_pack_reference(qkv, positions_mm, frequencies)
     else:

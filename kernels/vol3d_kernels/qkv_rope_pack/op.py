@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from vol3d_kernels.dispatch import on_device
 from vol3d_kernels.qkv_rope_pack.reference import (
     angles,
     qkv_rope_pack_reference,
@@ -51,7 +52,8 @@ def qkv_rope_pack_op(
     tokens, _, heads, dim = qkv.shape
     out = torch.empty((3, tokens, heads, dim), dtype=qkv.dtype, device=qkv.device)
     source = qkv if qkv.stride(-1) == 1 else qkv.contiguous()
-    _launch(source.transpose(0, 1), positions_mm, frequencies, out, is_backward=False)
+    with on_device(qkv):
+        _launch(source.transpose(0, 1), positions_mm, frequencies, out, is_backward=False)
     return out
 
 
@@ -76,7 +78,8 @@ def qkv_rope_pack_backward_op(
         return torch.stack(turned, dim=1)
     out = torch.empty((tokens, 3, heads, dim), dtype=grad.dtype, device=grad.device)
     source = grad if grad.stride(-1) == 1 else grad.contiguous()
-    _launch(source, positions_mm, frequencies, out.transpose(0, 1), is_backward=True)
+    with on_device(grad):
+        _launch(source, positions_mm, frequencies, out.transpose(0, 1), is_backward=True)
     return out
 
 

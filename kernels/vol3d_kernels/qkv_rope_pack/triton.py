@@ -31,11 +31,13 @@ def rope_pack(
     partner = tl.where(is_first, columns + pairs, columns - pairs)
     other = tl.load(base + partner[None, :], mask=mask & is_turned[None, :], other=0.0).to(WIDE)
     position = tl.load(
-        position_ptr + rows[:, None] * 3 + (pair // BANDS)[None, :],
+        position_ptr + rows[:, None] * 3 + (pair // tl.maximum(BANDS, 1))[None, :],
         mask=mask & is_turned[None, :],
         other=0.0,
     ).to(WIDE)
-    frequency = tl.load(frequency_ptr + pair % BANDS, mask=is_turned, other=0.0).to(WIDE)
+    frequency = tl.load(frequency_ptr + pair % tl.maximum(BANDS, 1), mask=is_turned, other=0.0).to(
+        WIDE
+    )
     angle = position * frequency[None, :]
     sine = tl.sin(angle) * sign
     # the first of a pair loses the other's part, the second one gains it

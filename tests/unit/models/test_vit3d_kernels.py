@@ -14,6 +14,7 @@ from transformers import ViTConfig, ViTModel
 from vol3d_kernels import attention, patch_embed
 
 from vol3d.models import Vit3d, Vol3dVisionConfig
+from vol3d.nn import vol3d_attention
 
 GRIDS = [(4, 5, 6), (3, 4, 4)]
 PATCH = (4, 4, 4)
@@ -163,6 +164,26 @@ def test_transformers_encoder_may_use_it() -> None:
         model.set_attn_implementation("vol3d")
         ours = model(image).last_hidden_state
     torch.testing.assert_close(ours, plain, atol=1e-5, rtol=1e-5)
+
+
+def test_masks_by_query_and_causal_layers_are_refused() -> None:
+    states = torch.randn(2, 2, 5, 8)
+    module = torch.nn.Module()
+    by_query = torch.ones(2, 1, 5, 5, dtype=torch.bool).tril()
+    with pytest.raises(ValueError, match="by query or head"):
+        vol3d_attention(module, states, states, states, by_query)
+    module.is_causal = True  # type: ignore[assignment]
+    with pytest.raises(ValueError, match="bidirectional"):
+        vol3d_attention(module, states, states, states, None)
+
+
+def test_hidden_keys_of_a_batch() -> None:
+    torch.manual_seed(0)
+    q, k, v = torch.randn(3, 2, 2, 5, 8)
+    seen = torch.tensor([[True] * 5, [True, True, False, True, False]])[:, None, None]
+    ours, _ = vol3d_attention(torch.nn.Module(), q, k, v, seen.expand(2, 1, 5, 5))
+    plain = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=seen)
+    torch.testing.assert_close(ours, plain.transpose(1, 2))
 
 
 def test_one_window_equals_a_linear_layer_over_the_patch() -> None:
