@@ -93,6 +93,7 @@ def specialised_configs() -> Iterator[Config]:
             types = {
                 **{f"{name}_ptr": f"*{short}" for name in ("q", "k", "v", "out")},
                 "lse_ptr": "*fp32", "work_ptr": "*i32", "num_tokens": "i32", "num_heads": "i32",
+                "num_tiles": "i32",
                 "scale_log2": "fp32",
             }  # fmt: skip
             yield Config(

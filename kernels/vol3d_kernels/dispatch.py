@@ -53,6 +53,11 @@ def capability_of(tensor: torch.Tensor) -> int:
     return 10 * major + minor
 
 
+def multiprocessors_of(tensor: torch.Tensor) -> int:
+    """Streaming multiprocessors of a tensor's GPU."""
+    return torch.cuda.get_device_properties(tensor.device).multi_processor_count
+
+
 def on_device(tensor: torch.Tensor) -> AbstractContextManager[None]:
     """Makes the tensor's GPU the one that kernels are launched on."""
     return torch.cuda.device(tensor.device) if tensor.is_cuda else nullcontext()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from vol3d_kernels.attention import work
-from vol3d_kernels.dispatch import capability_of, is_interpreted
+from vol3d_kernels.dispatch import capability_of, is_interpreted, multiprocessors_of
 
 LOG2_E = math.log2(math.e)
 
@@ -229,9 +229,10 @@ def launch_specialised(
         return torch.empty(size, dtype=torch.int8, device=query.device)
 
     triton.set_allocator(scratch)
+    programs = 3 if is_interpreted() else multiprocessors_of(query)
     try:
-        made = attention_forward_specialised[(len(tiles), heads)](
-            query, key, value, out, lse, tiles, num_tokens, heads, scale * LOG2_E,
+        made = attention_forward_specialised[(min(programs, len(tiles) * heads),)](
+            query, key, value, out, lse, tiles, num_tokens, heads, len(tiles), scale * LOG2_E,
             D=dim, BLOCK_M=form.block_m, BLOCK_N=form.block_n, SPECIALISE=True,
             num_warps=form.num_warps, num_stages=form.num_stages,
         )  # fmt: skip

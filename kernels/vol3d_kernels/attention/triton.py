@@ -133,47 +133,52 @@ def attention_forward(
 
 @triton.jit
 def attention_forward_specialised(
-    q_ptr, k_ptr, v_ptr, out_ptr, lse_ptr, work_ptr, num_tokens, num_heads, scale_log2,
+    q_ptr, k_ptr, v_ptr, out_ptr, lse_ptr, work_ptr, num_tokens, num_heads, num_tiles, scale_log2,
     D: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, SPECIALISE: tl.constexpr,
 ):  # fmt: skip
     """The forward pass of dense tiles for Hopper: one group of warps loads, two multiply.
 
-    Tensors are contiguous (T, H, D). The compiler splits the loop only in this narrow form: four
-    warps, descriptors made here, no early exit, and the last block masked like every other. Values
-    beyond a volume are read and weighted with 0: they must be finite.
+    As many programs as the chip has multiprocessors take the tiles of all heads in turn, head after
+    head, so that those at work at one time read the same keys. Tensors are contiguous (T, H, D).
+    The compiler splits the loop only in this narrow form: four warps, descriptors made here, no
+    early exit, and the last block masked like every other. Values beyond a volume are read and
+    weighted with 0: they must be finite.
     """
-    tile, head = tl.program_id(0), tl.program_id(1)
     width = num_heads * D
     q_tile = tl.make_tensor_descriptor(q_ptr, [num_tokens, width], [width, 1], [BLOCK_M, D])
     k_tile = tl.make_tensor_descriptor(k_ptr, [num_tokens, width], [width, 1], [BLOCK_N, D])
     v_tile = tl.make_tensor_descriptor(v_ptr, [num_tokens, width], [width, 1], [BLOCK_N, D])
-    base = work_ptr + tile * 5
-    row0, row1, key0, key1 = tl.load(base), tl.load(base + 1), tl.load(base + 2), tl.load(base + 3)
-    column = head * D
-    q = q_tile.load([row0, column])
-    best = tl.full([BLOCK_M], float("-inf"), tl.float32)
-    total = tl.zeros([BLOCK_M], tl.float32)
-    acc = tl.zeros([BLOCK_M, D], tl.float32)
-    for start in tl.range(key0, key1, BLOCK_N, warp_specialize=SPECIALISE):
-        k = k_tile.load([start, column])
-        scores = tl.dot(q, k.T) * scale_log2
-        is_key = start + tl.arange(0, BLOCK_N) < key1
-        scores = tl.where(is_key[None, :], scores, float("-inf"))
-        new = tl.maximum(best, tl.max(scores, 1))
-        weights = tl.exp2(scores - new[:, None])
-        shrink = tl.exp2(best - new)
-        total = total * shrink + tl.sum(weights, 1)
-        acc = acc * shrink[:, None]
-        v = v_tile.load([start, column])
-        acc = tl.dot(weights.to(v.dtype), v, acc)
-        best = new
-    rows = row0 + tl.arange(0, BLOCK_M)
-    is_row = rows < row1
-    acc = acc / total[:, None]
-    place = rows.to(tl.int64)[:, None] * width + column + tl.arange(0, D)[None, :]
-    tl.store(out_ptr + place, acc.to(out_ptr.dtype.element_ty), mask=is_row[:, None])
-    lse = best + tl.log2(total)
-    tl.store(lse_ptr + rows.to(tl.int64) * num_heads + head, lse, mask=is_row)
+    jobs = num_tiles * num_heads
+    for job in tl.range(tl.program_id(0), jobs, tl.num_programs(0), warp_specialize=SPECIALISE):
+        head, tile = job // num_tiles, job % num_tiles
+        base = work_ptr + tile * 5
+        row0, row1 = tl.load(base), tl.load(base + 1)
+        key0, key1 = tl.load(base + 2), tl.load(base + 3)
+        column = head * D
+        q = q_tile.load([row0, column])
+        best = tl.full([BLOCK_M], float("-inf"), tl.float32)
+        total = tl.zeros([BLOCK_M], tl.float32)
+        acc = tl.zeros([BLOCK_M, D], tl.float32)
+        for start in tl.range(key0, key1, BLOCK_N):
+            k = k_tile.load([start, column])
+            scores = tl.dot(q, k.T) * scale_log2
+            is_key = start + tl.arange(0, BLOCK_N) < key1
+            scores = tl.where(is_key[None, :], scores, float("-inf"))
+            new = tl.maximum(best, tl.max(scores, 1))
+            weights = tl.exp2(scores - new[:, None])
+            shrink = tl.exp2(best - new)
+            total = total * shrink + tl.sum(weights, 1)
+            acc = acc * shrink[:, None]
+            v = v_tile.load([start, column])
+            acc = tl.dot(weights.to(v.dtype), v, acc)
+            best = new
+        rows = row0 + tl.arange(0, BLOCK_M)
+        is_row = rows < row1
+        acc = acc / total[:, None]
+        place = rows.to(tl.int64)[:, None] * width + column + tl.arange(0, D)[None, :]
+        tl.store(out_ptr + place, acc.to(out_ptr.dtype.element_ty), mask=is_row[:, None])
+        lse = best + tl.log2(total)
+        tl.store(lse_ptr + rows.to(tl.int64) * num_heads + head, lse, mask=is_row)
 
 
 @triton.jit
