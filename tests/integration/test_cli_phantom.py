@@ -97,3 +97,18 @@ def test_implant_without_a_clear_organ_is_refused(
     told = ["phantom", "implant", str(scan), "--masks", str(label_map), "--phase", "venous"]
     assert run([*told, "-o", str(tmp_path), "-q"]) != 0
     assert "Masked are: colon, kidney, liver" in capsys.readouterr().err
+
+
+def test_a_folder_with_cases_is_refused(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["phantom", "make", *SHAPE, "-o", str(made), "-q"]) == 2
+    assert "folder without cases" in capsys.readouterr().err
+
+
+def test_a_scan_is_no_label_map(made: Path, tmp_path: Path) -> None:
+    scan = made / "PHANTOM_00000004" / "ct.nii.gz"
+    assert run(["phantom", "from-labels", str(scan), "-o", str(tmp_path / "o"), "-q"]) != 0
+    assert not (tmp_path / "o" / "cases.jsonl").exists()
+
+
+def test_digits_of_other_scripts_are_no_shape(tmp_path: Path) -> None:
+    assert run(["phantom", "make", "--shape", "16,\u00b216,16", "-o", str(tmp_path)]) == 2

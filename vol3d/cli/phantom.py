@@ -21,9 +21,11 @@ from vol3d.cli.options import (
     VerboseFlag,
 )
 from vol3d.cli.outcome import print_json
+from vol3d.errors import ConfigError, DataError, explain
 
 if TYPE_CHECKING:
     from vol3d.data.case_manifest import CaseEntry
+    from vol3d.measure.case_masks import CaseMasks
     from vol3d.phantom.subjects import Subject
     from vol3d.volume import Grid, Volume
     from vol3d.vqa.dataset import QaRecord
@@ -64,13 +66,16 @@ class Shown:
 
 _MOST_ROWS = 24
 NumFlag = Annotated[int, typer.Option("--n", min=1, help="How many.")]
-SeedFlag = Annotated[int, typer.Option("--seed", min=0, help="Of the first; then upwards.")]
+SeedFlag = Annotated[
+    int, typer.Option("--seed", min=0, max=9_000_000, help="Of the first; then upwards.")
+]
 PatientFlag = Annotated[
     str | None,
     typer.Option(
         "--patient",
         metavar="KEY",
-        help="Cases of one KEY stay in one split; its hash alone is written. Default: the path.",
+        help="Pseudonym of the patient, never a name: cases of one KEY stay in one split. Its hash "
+        "is written. Default: the path.",
     ),
 ]
 FormatFlag = Annotated[
@@ -98,10 +103,9 @@ def make(
     verbose: VerboseFlag = False,
 ) -> None:
     """Make synthetic patients: scans, masks, facts, questions, reports, a contact sheet."""
-    from vol3d.export.writer import check_output_dir
     from vol3d.phantom.subjects import SubjectConfig, make_subject
 
-    folder = check_output_dir(output)
+    folder = _new_folder(output, "cases.jsonl")
     config = SubjectConfig(region=region.value, shape_zyx=to_shape(shape))
     _write_cases(
         (make_subject(number, config) for number in range(seed, seed + num)),
@@ -130,15 +134,15 @@ def from_labels(
     verbose: VerboseFlag = False,
 ) -> None:
     """Render scans from a real label map, each deformed a little, with synthetic lesions."""
-    from vol3d.export.writer import check_output_dir
     from vol3d.measure.case_masks import read_case_masks
     from vol3d.phantom.subjects import SubjectConfig, subject_from_labels
 
-    folder = check_output_dir(output)
+    folder = _new_folder(output, "cases.jsonl")
     grid = _grid_of(labels)
     masks = read_case_masks([labels], grid, scheme=label_scheme, names=to_names(label))
     config = SubjectConfig(modality="CT" if modality is ModalityOption.CT else "MR")
-    source = patient or str(labels.resolve())
+    _tell(masks, is_quiet=quiet)
+    source = _key(patient, labels)
     _write_cases(
         (
             subject_from_labels(number, masks, grid, source=source, config=config)
@@ -175,20 +179,20 @@ def implant(
     verbose: VerboseFlag = False,
 ) -> None:
     """Put synthetic lesions into a real CT; all other voxels stay as they are."""
-    from vol3d.export.writer import check_output_dir
     from vol3d.infer.examples import resolve_scan
     from vol3d.measure.case_masks import read_case_masks
     from vol3d.phantom.subjects import SubjectConfig, implant_lesions
     from vol3d.volume import read_volume
 
-    folder = check_output_dir(output)
+    folder = _new_folder(output, "cases.jsonl")
     path = resolve_scan(scan)
     volume = read_volume(path)
     found = read_case_masks(
         needed_masks(masks), volume.grid, scheme=label_scheme, names=to_names(label)
     )
     organs = tuple(each.strip() for each in clear.split(",") if each.strip())
-    source = patient or str(Path(path).resolve())
+    _tell(found, is_quiet=quiet)
+    source = _key(patient, Path(path))
     config = SubjectConfig(modality="CT", phase=phase.value)
     _write_cases(
         (
@@ -207,11 +211,61 @@ def _grid_of(labels: Path) -> Grid:
     """The grid of a label map, or of the first file of a folder of masks."""
     from vol3d.measure.organ_files import MASK_ENDINGS
     from vol3d.volume import read_volume
+    from vol3d.volume.names import shown_name
 
     if labels.is_dir():
         files = sorted(f for f in labels.iterdir() if f.name.endswith(MASK_ENDINGS))
-        labels = files[0] if files else labels
+        if not files:
+            raise DataError(
+                explain(
+                    expected="a file with labels, or a folder with one mask file per organ",
+                    got="a folder without a mask file",
+                    where=shown_name(labels),
+                    remedy=f"Mask files end in {', '.join(MASK_ENDINGS)}.",
+                )
+            )
+        labels = files[0]
     return read_volume(labels).grid
+
+
+def _tell(masks: CaseMasks, *, is_quiet: bool) -> None:
+    """Says what was found in the masks; a file with negative values is a scan."""
+    if any(note.code == "negative_labels" for note in masks.notes):
+        raise DataError(
+            explain(
+                expected="a label map: whole numbers from 0 upwards",
+                got="negative values",
+                where="masks",
+                remedy="Is this the scan itself? Give its masks.",
+            )
+        )
+    if not is_quiet:
+        for note in masks.notes:
+            print(f"vol3d: {note.message}", file=sys.stderr)
+
+
+def _new_folder(output: Path, *names: str) -> Path:
+    """The output folder, which must not hold cases already: they would mix."""
+    from vol3d.export.writer import check_output_dir
+
+    folder = check_output_dir(output)
+    found = [name for name in names if (folder / name).exists()]
+    if found:
+        raise ConfigError(
+            explain(
+                expected="a folder without cases",
+                got=f"{found[0]} in it",
+                where="--output",
+                remedy="Choose another folder, or remove this one.",
+            )
+        )
+    return folder
+
+
+def _key(patient: str | None, path: Path) -> str:
+    if patient is not None and not patient.strip():
+        raise typer.BadParameter("--patient is empty; expected a pseudonym.")
+    return patient or str(path.resolve())
 
 
 def _write_cases(
@@ -267,10 +321,9 @@ def bench(
 ) -> None:
     """Make PhantomBench: held-out synthetic abdomens in the layout of DeepTumorVQA 2.0."""
     from vol3d.data.phantom_bench import make_phantom_bench
-    from vol3d.export.writer import check_output_dir
     from vol3d.report.schema import DISCLAIMER
 
-    folder = check_output_dir(output)
+    folder = _new_folder(output, "benchmark")
     counts = make_phantom_bench(
         folder,
         size=size.value,
@@ -283,6 +336,11 @@ def bench(
         print(f"{DISCLAIMER}\nWrote {counts.total()} questions to {folder}", file=sys.stderr)
 
 
+def _is_count(text: str) -> bool:
+    plain = text.strip()
+    return plain.isascii() and plain.isdecimal() and int(plain) >= 16
+
+
 def to_shape(text: str | None) -> tuple[int, int, int] | None:
     """Three voxel counts from ``96,128,128``.
 
@@ -292,7 +350,7 @@ def to_shape(text: str | None) -> tuple[int, int, int] | None:
     if text is None:
         return None
     parts = text.split(",")
-    if len(parts) != 3 or not all(part.strip().isdigit() and int(part) >= 16 for part in parts):
+    if len(parts) != 3 or not all(_is_count(part) for part in parts):
         raise typer.BadParameter(f"--shape is {text!r}; expected three numbers such as 96,128,128.")
     z, y, x = (int(part) for part in parts)
     return z, y, x

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,8 +104,19 @@ def _lesion_layer(subject: Subject) -> Layer:
 
 
 def _is_looked_for(kind: str, subject: Subject) -> bool:
+    """Of real data: only lesions of organs that the case shows, and that are known."""
+    if subject.source is None:
+        return True
     mask = find_lesion_mask(kind)
-    return subject.looked_in is None or (mask is not None and mask.organ in subject.looked_in)
+    if mask is None or mask.organ is None:
+        return False
+    keys = [mask.organ] if mask.side is None else [f"{mask.organ}_{mask.side}"]
+    if mask.organ == "lung":
+        keys = ["lung_left", "lung_right"]
+    if mask.organ == "brain":
+        keys = list(_BRAIN)
+    is_shown = any(key in LABELS and (subject.labels_zyx == LABELS[key]).any() for key in keys)
+    return is_shown and (subject.looked_in is None or mask.organ in subject.looked_in)
 
 
 def lesion_name(organ: str, kind: str) -> str:
@@ -152,7 +164,10 @@ def case_id_of(subject: Subject) -> str:
 
 
 def patient_key(source: str) -> str:
-    """A key that is the same for all cases of a patient and tells nothing about it."""
+    """A key that is the same for all cases of a patient.
+
+    It is a hash: who knows a name can test whether it is meant, so ``source`` must be a pseudonym.
+    """
     return hashlib.sha256(f"vol3d patient/{source}".encode()).hexdigest()[:16]
 
 
@@ -168,7 +183,7 @@ class WrittenCase:
 def write_case(
     subject: Subject, facts: CaseFacts, folder: Path, *, file_format: Format = "nifti"
 ) -> WrittenCase:
-    """Writes scan, masks, facts and reports of one case.
+    """Writes scan, masks, facts and reports of one case, in place of what the folder had of them.
 
     Args:
         subject: The case.
@@ -177,7 +192,12 @@ def write_case(
         file_format: Of the scan; masks are NIfTI files, one per structure.
     """
     segmentations = folder / "segmentations"
-    segmentations.mkdir(parents=True, exist_ok=True)
+    for stale in (segmentations, folder / "series"):
+        if stale.is_dir():
+            shutil.rmtree(stale)
+    for name in ("ct.nii.gz", "mr.nii.gz"):
+        (folder / name).unlink(missing_ok=True)
+    segmentations.mkdir(parents=True)
     name = "ct" if subject.plan.modality == "CT" else "mr"
     if file_format == "dicom":
         from vol3d.volume import write_dicom_series

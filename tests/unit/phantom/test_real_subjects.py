@@ -162,6 +162,46 @@ def test_implants_need_hu() -> None:
         )
 
 
+def with_real_lesion() -> CaseMasks:
+    """A tumour that the label map has cut out of its liver."""
+    array, names = labels(), {**NAMES, 6: "liver_tumor"}
+    array[24:28, 32:36, 54:58] = 6
+    layer = MaskLayer(labels_zyx=array, names=names, declared=names)
+    return assemble_masks([Masks(layers=(layer,), scheme=None)], where="test")
+
+
+def test_masked_lesions_are_rendered_as_their_organ() -> None:
+    config = SubjectConfig(lesions=(), pathologies=())
+    subject = subject_from_labels(1, with_real_lesion(), GRID, source="a", config=config)
+    liver = subject.labels_zyx == LABELS["liver"]
+    assert np.array_equal(liver, rendered(lesions=()).labels_zyx == LABELS["liver"])
+
+
+def test_an_organ_with_masked_lesions_is_not_clear() -> None:
+    config = SubjectConfig(phase="venous", lesions=(TUMOUR,))
+    with pytest.raises(DataError, match="said to be clear"):
+        implant_lesions(
+            1, scan(), with_real_lesion(), source="a", clear_organs=("liver",), config=config
+        )
+
+
+def test_organs_without_masks_are_not_said_to_be_free_of_lesions() -> None:
+    found = subject_facts(rendered(lesions=()))
+    assert set(found.annotated) == {"liver", "kidney", "colon"}
+
+
+def test_unknown_clear_organs_are_refused() -> None:
+    with pytest.raises(ConfigError, match="Masked are"):
+        implanted(TUMOUR, clear=("liver", "kidney_left"))
+
+
+def test_a_label_for_both_kidneys_is_refused() -> None:
+    layer = MaskLayer(labels_zyx=labels(), names={1: "kidney"}, declared={1: "kidney"})
+    both = assemble_masks([Masks(layers=(layer,), scheme=None)], where="test")
+    with pytest.raises(DataError, match="left and right"):
+        subject_from_labels(1, both, GRID, source="a")
+
+
 def test_masks_without_organs_are_refused() -> None:
     layer = MaskLayer(labels_zyx=labels(), names={1: "body"}, declared={1: "body"})
     nothing = assemble_masks([Masks(layers=(layer,), scheme=None)], where="test")

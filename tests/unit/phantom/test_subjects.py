@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+import cc3d
 import numpy as np
 import pytest
 import torch
@@ -196,3 +197,18 @@ def test_head_is_mr_and_never_in_hu() -> None:
 def test_upside_down_range_is_refused() -> None:
     with pytest.raises(ConfigError, match="noise"):
         SubjectConfig(noise_hu=(20.0, 5.0))
+
+
+@pytest.mark.parametrize("seed", [0, 5, 6])
+def test_a_lesion_is_one_piece(seed: int) -> None:
+    made = make_subject(seed, SubjectConfig(shape_zyx=SHAPE))
+    for lesion in made.lesions:
+        parts = cc3d.connected_components(made.lesions_zyx == lesion.id, connectivity=26)
+        assert parts.max() == 1
+        assert lesion.num_voxels >= 4
+
+
+def test_metastases_find_their_place_in_the_brain() -> None:
+    spot = LesionPlan(organ="brain", kind="metastasis", diameter_mm=20.0)
+    made = make_subject(3, SubjectConfig(region="head", shape_zyx=SHAPE, lesions=(spot,)))
+    assert len(made.lesions) == 1

@@ -36,6 +36,7 @@ _SCALE, _TURN_DEG = 0.07, 4.0
 _BODY_REACH_MM, _BAY_MM = 18.0, 60.0
 _OUTSIDE = 99.0
 _TRIES = 60
+_LEAST_SIDE = 8
 _DEFAULT = SubjectConfig()
 _FAT_BELOW_HU = -30.0
 
@@ -91,15 +92,24 @@ _RENAMED = {
 def anatomy_of(masks: CaseMasks) -> tuple[ByteArray, ByteArray]:
     """Labels and parts, values of ``LABELS``, of the masks of a real case.
 
-    Masks of lesions are painted as what surrounds them: they are not taken over.
+    Masks of lesions get the label of what is nearest to them: they are not taken over.
 
     Args:
         masks: On the scan's grid.
 
     Raises:
-        DataError: No structure that a phantom could show.
+        DataError: No structure that a phantom could show, or a label for both organs of a pair.
     """
     shape = masks.layers[0].shape
+    if any((masks.layers[at.layer] == at.label).any() for at in masks.pairs.values()):
+        raise DataError(
+            explain(
+                expected="left and right organs with labels of their own",
+                got=f"one label for both: {', '.join(sorted(masks.pairs))}",
+                where="label map",
+                remedy="Split the label into left and right.",
+            )
+        )
     labels, parts = np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=np.uint8)
     for key, at in masks.structures.items():
         inside = masks.layers[at.layer] == at.label
@@ -109,15 +119,34 @@ def anatomy_of(masks: CaseMasks) -> tuple[ByteArray, ByteArray]:
         if organ is not None:
             labels[inside] = LABELS[organ]
     if not labels.any():
+        shown = [key for key in masks.structures if _painted_as(key) is not None]
         raise DataError(
             explain(
                 expected="masks of organs that a phantom can show, such as liver or kidney_left",
-                got=", ".join(sorted(masks.structures)) or "no known structure",
+                got=f"no voxel of {', '.join(sorted(shown))}"
+                if shown
+                else ", ".join(sorted(masks.structures)) or "no known structure",
                 where="label map",
-                remedy="Name the labels, or say which label scheme they follow.",
+                remedy="Give masks that are not empty, name the labels, or say their label scheme.",
             )
         )
+    holes = _lesion_voxels(masks, None) & (labels == 0)
+    if holes.any():
+        nearest = ndimage.distance_transform_edt(
+            labels == 0, return_distances=False, return_indices=True
+        )
+        z, y, x = (axis[holes] for axis in nearest)
+        labels[holes], parts[holes] = labels[z, y, x], parts[z, y, x]
     return labels, parts
+
+
+def _lesion_voxels(masks: CaseMasks, organs: Sequence[str] | None) -> BoolArray:
+    """Voxels of masked lesions, of some organs or of all."""
+    found = np.zeros(masks.layers[0].shape, dtype=bool)
+    for mask, at in masks.lesions.items():
+        if organs is None or mask.organ in organs or mask.organ is None:
+            found |= masks.layers[at.layer] == at.label
+    return found
 
 
 def _painted_as(key: str) -> str | None:
@@ -157,6 +186,15 @@ def subject_from_labels(
     Raises:
         DataError: No structure that a phantom could show.
     """
+    if min(grid.shape_zyx) < _LEAST_SIDE:
+        raise DataError(
+            explain(
+                expected=f"at least {_LEAST_SIDE} voxels along every axis",
+                got=f"{grid.shape_zyx} (z, y, x)",
+                where="label map",
+                remedy="Give the whole label map.",
+            )
+        )
     draw = Draw(seed)
     plan = plan_subject(draw, config, seed)
     fatty = [each for each in plan.pathologies if each in ("steatosis", "pancreatic_steatosis")]
@@ -218,8 +256,8 @@ def implant_lesions(
         device: Where voxels are computed.
 
     Raises:
-        ConfigError: No phase, or no clear organ that the masks show.
-        DataError: Not a CT in HU.
+        ConfigError: No phase, or a clear organ that the masks do not show.
+        DataError: Not a CT in HU, or a clear organ has masked lesions.
     """
     if volume.unit != "HU":
         raise DataError(
@@ -235,13 +273,23 @@ def implant_lesions(
     labels, parts = anatomy_of(masks)
     present = {key for key, n in LABELS.items() if (labels == n).any()}
     usable = {key for key in present if _group(key) in clear_organs}
-    if config.phase is None or not usable:
+    wrong = sorted(set(clear_organs) - {_group(key) for key in present})
+    if config.phase is None or not usable or wrong:
         raise ConfigError(
             explain(
                 expected="the scan's phase and at least one masked organ known to be clear",
                 got=f"phase {config.phase}, clear organs {', '.join(clear_organs) or 'none'}",
                 where="implant_lesions",
                 remedy=f"Masked are: {', '.join(sorted({_group(key) for key in present}))}.",
+            )
+        )
+    if _lesion_voxels(masks, clear_organs).any():
+        raise DataError(
+            explain(
+                expected=f"no masked lesion in what is said to be clear: {', '.join(clear_organs)}",
+                got="masks with voxels of lesions there",
+                where="implant_lesions",
+                remedy="Leave the organ out of the clear ones.",
             )
         )
     canvas = _canvas(volume.grid, labels, draw, device)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import cc3d
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -33,6 +34,7 @@ _APART_MM = 5.0
 _HEMISPHERES = ("cerebral_hemisphere_left", "cerebral_hemisphere_right")
 FloatArray = npt.NDArray[np.float64]
 _TRIES = 40
+_LEAST_VOXELS = 4
 _BISECTIONS = 9
 _VESSEL_MARGIN_MM = 10.0
 
@@ -234,9 +236,9 @@ def _paint(
     (box, distance), smooth = _shape(canvas, lesion, place, draw)
     organ = LABELS[lesion.organ]
     allowed = _may_take(canvas, box, lesion.organ) & (ids[box] == 0)
-    inside = allowed & (distance <= 0)
+    inside = _largest_part(allowed & (distance <= 0))
     count = int(inside.sum())
-    if not count:
+    if count < _LEAST_VOXELS:
         return 0
     near = canvas.hu[box][inside]
     around = float(near[near > -200.0].double().mean()) if bool((near > -200.0).any()) else 30.0
@@ -258,6 +260,15 @@ def _paint(
         canvas.parts[box][grown] = LABELS[lesion.part]
     ids[box][inside] = number
     return count
+
+
+def _largest_part(inside: torch.Tensor) -> torch.Tensor:
+    """What hangs together: an island beside a lesion would be measured as another one."""
+    parts = cc3d.connected_components(inside.cpu().numpy(), connectivity=26)
+    if parts.max() < 2:
+        return inside
+    sizes = np.bincount(parts.ravel())
+    return torch.from_numpy(parts == 1 + int(sizes[1:].argmax())).to(inside.device)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
