@@ -6,7 +6,7 @@ Shape legend: V volumes, N patches, C channels, E width, P voxels of a patch.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 import torch
@@ -38,6 +38,20 @@ class Patches:
     strides_y: torch.Tensor
     volumes: torch.Tensor
     windows: torch.Tensor
+
+    def part(self, some: slice) -> Patches:
+        """Some of the patches.
+
+        Args:
+            some: Places in the list.
+        """
+        return replace(
+            self,
+            starts=self.starts[some],
+            strides_z=self.strides_z[some],
+            strides_y=self.strides_y[some],
+            volumes=self.volumes[some],
+        )
 
 
 def locate(
@@ -266,13 +280,6 @@ def weight_gradient(
     total = torch.zeros((grad_NE.shape[1], size), dtype=wide, device=grad_NE.device)
     for first in range(0, len(grad_NE), CHUNK):
         some = slice(first, first + CHUNK)
-        part = Patches(
-            starts=patches.starts[some],
-            strides_z=patches.strides_z[some],
-            strides_y=patches.strides_y[some],
-            volumes=patches.volumes[some],
-            windows=patches.windows,
-        )
-        seen_NK = launch_patchify(voxels, part, patch_zyx, dtype)
+        seen_NK = launch_patchify(voxels, patches.part(some), patch_zyx, dtype)
         total += (grad_NE[some].T.to(dtype) @ seen_NK).to(wide)
     return total

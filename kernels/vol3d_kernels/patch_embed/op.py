@@ -107,15 +107,10 @@ def patch_embed_backward_op(
 
     def seen(some: slice) -> torch.Tensor:
         if implementation == "triton":
-            part = launch.Patches(
-                starts=patches.starts[some],
-                strides_z=patches.strides_z[some],
-                strides_y=patches.strides_y[some],
-                volumes=patches.volumes[some],
-                windows=patches.windows,
-            )
             with on_device(voxels):
-                return launch.launch_patchify(voxels.contiguous(), part, shape, weight.dtype)
+                return launch.launch_patchify(
+                    voxels.contiguous(), patches.part(some), shape, weight.dtype
+                )
         return window_patches(
             voxels, shapes_zyx, patch_volume[some], patch_index_zyx[some], windows, shape,
             weight.dtype,
