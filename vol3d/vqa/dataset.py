@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vol3d.errors import DataError, explain
 from vol3d.measure.facts import CaseFacts
@@ -23,9 +23,11 @@ class QaRecord(BaseModel):
     """One question as ``benchmark/test_qa.json`` holds it; ``split`` is of the CSV files only.
 
     ``spacing`` is x, y, z in mm as numpy prints it, ``shape`` x, y, z as Python prints a tuple.
+    ``is_assessable`` is ours: false for a question that this scan does not settle, whose answer is
+    "not assessable" and whose key letter is empty. Other columns are left out.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     qid: str = Field(pattern=r"^[A-Za-z0-9]+_\d{5,}$")
     image_id: str = Field(pattern=r"^[A-Za-z0-9]+_\d{8}$|^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -38,13 +40,20 @@ class QaRecord(BaseModel):
     question: str
     answer: str
     mc_question: str
-    correct_option: Literal["A", "B", "C", "D"]
+    correct_option: Literal["A", "B", "C", "D", ""]
     organ: str
     lesion: bool | str
     question_type: str
     question_subtype: str
     requires_tools: tuple[str, ...] = ()
     split: str | None = None
+    is_assessable: bool = True
+
+    @model_validator(mode="after")
+    def _has_key(self) -> QaRecord:
+        if self.is_assessable and not self.correct_option:
+            raise ValueError("no correct option")
+        return self
 
 
 _CSV_NAMES = {
@@ -56,7 +65,9 @@ _CSV_NAMES = {
     "question_subtype": "question subtype",
 }
 """Columns of the CSV files that have another name than the record's field."""
-_CSV_FIELDS = tuple(name for name in QaRecord.model_fields if name != "requires_tools")
+_CSV_FIELDS = tuple(
+    name for name in QaRecord.model_fields if name not in ("requires_tools", "is_assessable")
+)
 _FIRST_VERSION = {"question_id": "qid", "multiple_choice_question": "mc_question"}
 """Names of version 1 that differ."""
 _CONTRAST = {
@@ -121,6 +132,8 @@ def write_json(path: Path, records: Iterable[QaRecord]) -> None:
 def _json_row(record: QaRecord) -> dict[str, Any]:
     row = record.model_dump(mode="json")
     del row["split"]
+    if record.is_assessable:
+        del row["is_assessable"]
     return {
         key: value
         for key, value in row.items()
@@ -198,7 +211,7 @@ def _canonical(row: Mapping[str, Any], number: int) -> dict[str, Any]:
     named = {}
     for key, value in row.items():
         name = by_column.get(key) or _FIRST_VERSION.get(key) or key.replace(" ", "_")
-        named[name] = None if value == "" else value
+        named[name] = None if value == "" and name != "correct_option" else value
     qid = str(named.get("qid") or number)
     named["qid"] = f"row_{int(qid):05d}" if qid.isdigit() else qid
     for name in ("age", "answer", "spacing", "shape"):

@@ -96,7 +96,6 @@ def test_spelling_of_version_1_is_read(tmp_path: Path) -> None:
         ({"correct_option": "E"}, "correct_option"),
         ({"question_subtype": "organ colour"}, "organ colour"),
         ({"question": None}, "question"),
-        ({"colour": "red"}, "colour"),
     ],
 )
 def test_wrong_record_is_named(
@@ -124,3 +123,9 @@ def test_tool_cache_has_the_layout(tmp_path: Path) -> None:
     assert liver["value"] == pytest.approx(facts.organs["liver"].volume_cm3, abs=0.001)
     assert liver["unit"] == "cm3"
     assert cache["segment"]["liver"]["mask_found"] is True
+
+
+def test_other_columns_are_left_out(records: list[QaRecord], tmp_path: Path) -> None:
+    row = {**records[0].model_dump(mode="json"), "colour": "red"}
+    (tmp_path / "x.jsonl").write_text(json.dumps(row) + "\n")
+    assert load_questions(tmp_path / "x.jsonl") == (records[0],)
