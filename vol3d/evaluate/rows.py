@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 Form = Literal["mc", "freeform"]
 Evidence = Literal["none", "predicted", "masks"]
-Source = Literal["rule", "model", "prior", "agent"]
+Source = Literal["rule", "model", "prior", "agent", "none"]
 
 OFFICIAL_FIELDS = (
     "qid",
@@ -34,7 +34,7 @@ class ResultRow(BaseModel):
         confidence: The system's probability that ``pred_answer`` is right, 0 to 1, if it has one.
         is_abstention: Whether the system said that the question cannot be answered on this scan.
         source: What settled the answer: rules on facts, the model, a prior without the scan, or
-            an agent.
+            an agent; ``none`` where the system passed the question on, with an empty answer.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

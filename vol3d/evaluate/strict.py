@@ -61,16 +61,17 @@ def read_letter(text: str, options: Sequence[str]) -> str | None:
     allowed = "ABCD"[: len(options) or 4]
     for pattern in (_WHOLE_LETTER, _FIRST_LETTER):
         match = pattern.match(said)
-        if match and match.group(1).upper() in allowed:
-            return match.group(1).upper()
+        letter = "" if match is None else str(match.group(1)).upper()
+        if letter and letter in allowed:
+            return letter
     told = [letter.upper() for letter in _SAID_LETTER.findall(_ARTICLE.sub("", said))]
     if told and told[-1] in allowed:
-        return told[-1]
+        return str(told[-1])
     index = _chosen_option(said, options)
     if index is not None:
         return allowed[index]
     lone = set(_LONE_LETTER.findall(_ARTICLE.sub("", _DENIED_LETTER.sub("", said))))
-    return lone.pop() if len(lone) == 1 and lone <= set(allowed) else None
+    return str(lone.pop()) if len(lone) == 1 and lone <= set(allowed) else None
 
 
 def _chosen_option(said: str, options: Sequence[str]) -> int | None:
@@ -120,10 +121,10 @@ def read_binary(text: str) -> str | None:
         return str(told[-1]).lower()
     match = _FIRST_WORD.match(said)
     if match:
-        return match.group(1).lower()
+        return str(match.group(1)).lower()
     words = {word.lower() for word in re.findall(r"\b(yes|no)\b", said, re.IGNORECASE)}
     if len(words) == 1:
-        return words.pop()
+        return str(words.pop())
     for word in ("yes", "no"):
         if not words and means_the_same(said, word):
             return word
@@ -233,7 +234,7 @@ def strict_scores(
         overall=_mean([score for own in groups.values() for score in own]),
         macro=_mean(list(by_subtype.values())),
         num_questions=len(records),
-        num_answered=sum(record.qid in answers for record in records),
+        num_answered=sum(bool(answers.get(record.qid)) for record in records),
         by_super_type={name: _mean(own) for name, own in groups.items()},
         by_subtype=by_subtype,
     )

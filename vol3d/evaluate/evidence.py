@@ -1,0 +1,199 @@
+"""Evidence: the facts of a case that a system may use beside the scan, and where they come from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from vol3d.errors import DataError, explain
+from vol3d.evaluate.benchmark import ScanPlace
+from vol3d.measure.case_masks import CaseMasks, read_case_masks
+from vol3d.measure.engine import MeasureOptions, measure_case_masks
+from vol3d.measure.facts import CaseFacts, MaskSource, Phase, Profile
+from vol3d.volume import Volume
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PatientHints:
+    """What the question's text tells of the scan, and its header may not.
+
+    Args:
+        phase: Contrast phase.
+        sex: F or M.
+        age_years: Age.
+    """
+
+    phase: Phase | None = None
+    sex: Literal["F", "M"] | None = None
+    age_years: float | None = None
+
+
+class Segmenter(Protocol):
+    """Anything that makes masks of a scan: a network, another tool's files, a stand-in."""
+
+    @property
+    def name(self) -> str:
+        """How results call it, with what changes its masks."""
+        ...
+
+    def segment(self, volume: Volume, place: ScanPlace) -> CaseMasks:
+        """Masks on the scan's grid.
+
+        Args:
+            volume: The scan.
+            place: Where it and files about it lie.
+        """
+        ...
+
+
+class FolderSegmenter:
+    """Masks that another tool wrote: a folder per image id."""
+
+    def __init__(self, folder: Path, *, scheme: str | None = None) -> None:
+        self.folder, self.scheme = folder, scheme
+
+    @property
+    def name(self) -> str:
+        """``folder`` with the label scheme."""
+        return f"folder {self.folder.name}" + (f", {self.scheme}" if self.scheme else "")
+
+    def segment(self, volume: Volume, place: ScanPlace) -> CaseMasks:
+        """The masks of a scan.
+
+        Args:
+            volume: The scan.
+            place: Its image id names the folder, or the file with the ending ``.nii.gz``.
+
+        Raises:
+            DataError: There are none, or they do not fit.
+        """
+        own = self.folder / place.image_id
+        candidates = (own / "segmentations", own, self.folder / f"{place.image_id}.nii.gz")
+        found = next((path for path in candidates if path.exists()), None)
+        if found is None:
+            raise no_masks(place.image_id, f"in {self.folder.name}")
+        return read_case_masks([found], volume.grid, scheme=self.scheme)
+
+
+class TrueMasks:
+    """The data set's own masks."""
+
+    name = "masks"
+
+    def segment(self, volume: Volume, place: ScanPlace) -> CaseMasks:
+        """The masks beside the scan.
+
+        Args:
+            volume: The scan.
+            place: Names the folder of masks.
+
+        Raises:
+            DataError: There are none, or they do not fit.
+        """
+        if place.masks is None:
+            raise no_masks(place.image_id, "beside the scan")
+        return read_case_masks([place.masks], volume.grid)
+
+
+def no_masks(image_id: str, where: str) -> DataError:
+    """The refusal of a case without masks."""
+    return DataError(
+        explain(
+            expected=f"masks {where}",
+            got="none",
+            where=f"case {image_id}",
+            remedy="Use --evidence none, or pass --masks-dir.",
+        )
+    )
+
+
+class Facts:
+    """Measured facts by image, measured once and kept on disk if a folder is given."""
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        *,
+        profile: Profile = "native",
+        mask_source: MaskSource = "annotator",
+        cache_dir: Path | None = None,
+    ) -> None:
+        self.segmenter, self.profile = segmenter, profile
+        self.mask_source, self.cache_dir = mask_source, cache_dir
+
+    def fingerprint(self) -> Mapping[str, str]:
+        """What changes the facts."""
+        return {"masks": self.segmenter.name, "profile": self.profile}
+
+    def of(self, place: ScanPlace, volume: Callable[[], Volume], hints: PatientHints) -> CaseFacts:
+        """The facts of a case.
+
+        Args:
+            place: Its files.
+            volume: Reads the scan; not called where the facts are known.
+            hints: What the question's text tells.
+
+        Raises:
+            DataError: The masks are missing or do not fit.
+        """
+        kept = (
+            None if self.cache_dir is None else self.cache_dir / f"{self._key(place, hints)}.json"
+        )
+        if kept is not None and kept.is_file():
+            return CaseFacts.model_validate_json(kept.read_text(encoding="utf-8"))
+        scan = volume()
+        facts = measure_case_masks(
+            scan,
+            self.segmenter.segment(scan, place),
+            MeasureOptions(
+                profile=self.profile,
+                phase=hints.phase,
+                case_id=place.image_id,
+                mask_source=self.mask_source,
+                sex=hints.sex,
+                age_years=hints.age_years,
+                regions=("abdomen",),
+            ),
+        )
+        if kept is not None:
+            write_whole(kept, facts.model_dump_json(indent=1))
+        return facts
+
+    def _key(self, place: ScanPlace, hints: PatientHints) -> str:
+        """A name that changes with the files, the masks' origin, and how they are measured."""
+        from importlib.metadata import version
+
+        parts = [
+            version("vol3d"),
+            place.image_id,
+            json.dumps(dict(self.fingerprint()), sort_keys=True),
+            f"{hints.phase} {hints.sex} {hints.age_years}",
+            *(stamp for path in (place.scan, place.masks) for stamp in _stamps(path)),
+        ]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def _stamps(path: Path | None) -> list[str]:
+    """Sizes and times of a file, or of all files of a folder."""
+    if path is None:
+        return ["none"]
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return [f"{f.name} {f.stat().st_size} {f.stat().st_mtime_ns}" for f in files]
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file so that another reader sees all of it or none.
+
+    Args:
+        path: The file; its folder is made.
+        text: Its content, without the last line's end.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    passing = path.with_name(f"{path.name}.{os.getpid()}.part")
+    passing.write_text(f"{text}\n", encoding="utf-8")
+    passing.replace(path)
