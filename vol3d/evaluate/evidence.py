@@ -173,13 +173,14 @@ class Facts:
             place.image_id,
             json.dumps(dict(self.fingerprint()), sort_keys=True),
             f"{hints.phase} {hints.sex} {hints.age_years}",
-            *(stamp for path in (place.scan, place.masks) for stamp in _stamps(path)),
+            *file_stamps(place.scan),
+            *file_stamps(place.masks),
         ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
-def _stamps(path: Path | None) -> list[str]:
-    """Sizes and times of a file, or of all files of a folder."""
+def file_stamps(path: Path | None) -> list[str]:
+    """Sizes and times of a file, or of all files of a folder, as texts."""
     if path is None:
         return ["none"]
     files = sorted(path.iterdir()) if path.is_dir() else [path]

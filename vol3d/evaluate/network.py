@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vol3d.evaluate.cases import Case
+from vol3d.evaluate.evidence import file_stamps
 from vol3d.evaluate.systems import Asked, Given
 from vol3d.infer.questions import PHANTOM_GRAMMAR
 from vol3d.measure.embedded_facts import LESION_ORGANS
@@ -29,8 +33,14 @@ class Vol3dSystem:
     other question; one that takes free text gets the whole prompt.
     """
 
-    def __init__(self, engine: Engine, *, template: str = DEFAULT_TEMPLATE) -> None:
-        self.engine, self.template = engine, template
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        template: str = DEFAULT_TEMPLATE,
+        cache_dir: Path | None = None,
+    ) -> None:
+        self.engine, self.template, self.cache_dir = engine, template, cache_dir
 
     @property
     def name(self) -> str:
@@ -51,9 +61,30 @@ class Vol3dSystem:
 
         if not case.has_scan:
             return None
+        kept = self._kept(case)
+        if kept is not None and kept.is_file():
+            return load_encoding(kept, self.engine.device)
         prepared = prepare(case.scan, self.engine.spec)
         # blank: the same patches without their content, since air alone has no body to crop to
-        return self.engine.encode(blank_like(prepared) if case.ablation == "blank" else prepared)
+        prepared = blank_like(prepared) if case.ablation == "blank" else prepared
+        encoded = self.engine.encode(prepared)
+        if kept is not None:
+            save_encoding(encoded, kept)
+        return encoded
+
+    def _kept(self, case: Case) -> Path | None:
+        """Where the encoding of a case is kept: a name that changes with scan, weights and spec."""
+        if self.cache_dir is None:
+            return None
+        parts = [
+            self.engine.weights_sha256,
+            self.engine.spec.sha256,
+            str(case.ablation),
+            case.place.image_id,
+            *file_stamps(case.place.scan),
+        ]
+        digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        return self.cache_dir / f"{digest[:32]}.safetensors"
 
     def answer(self, seen: EncodedVolume | None, asked: Sequence[Asked]) -> list[Given | None]:
         """Answers by log-likelihood of the options, or by generation in free form."""
@@ -83,6 +114,39 @@ class Vol3dSystem:
             shares = question.combine(shares, each)
         best = max(range(len(shares)), key=shares.__getitem__)
         return _as_answer(question.answers[best], shares[best], asked)
+
+
+def save_encoding(encoded: EncodedVolume, path: Path) -> None:
+    """Writes what the language model needs of a scan.
+
+    Args:
+        encoded: The encoded scan.
+        path: A ``.safetensors`` file; its folder is made.
+    """
+    from safetensors.torch import save_file
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {"embeds": encoded.embeds.cpu().contiguous()}
+    if encoded.patch_logits is not None:
+        tensors["patch_logits"] = encoded.patch_logits.cpu().contiguous()
+    passing = path.with_name(f"{path.name}.{os.getpid()}.part")
+    save_file(tensors, passing)
+    passing.replace(path)
+
+
+def load_encoding(path: Path, device: str) -> EncodedVolume:
+    """What :func:`save_encoding` wrote.
+
+    Args:
+        path: The file.
+        device: Where the model runs.
+    """
+    from safetensors.torch import load_file
+
+    from vol3d.infer.engine import EncodedVolume
+
+    tensors = load_file(path, device=device)
+    return EncodedVolume(embeds=tensors["embeds"], patch_logits=tensors.get("patch_logits"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

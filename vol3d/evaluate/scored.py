@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from vol3d.anatomy import is_group
+from vol3d.evaluate.breakdown import size_stratum
 from vol3d.evaluate.official import row_score
 from vol3d.evaluate.rows import Form, ResultRow, ScoredRow
 from vol3d.evaluate.strict import chance_score, strict_score
@@ -13,8 +14,6 @@ from vol3d.vqa.dataset import QaRecord
 from vol3d.vqa.parse import parse_prompt
 from vol3d.vqa.table import ALL_SUBTYPES
 
-SMALL_MM = 20.0
-"""Lesions up to this diameter are small: the limit that reports of screening studies use."""
 FactsOf = Callable[[str], CaseFacts | None]
 """True facts of an image, where there are any."""
 
@@ -52,7 +51,7 @@ def _scored(record: QaRecord, row: ResultRow | None, form: Form, facts_of: Facts
         strict=strict_score(said, record, form),
         chance=chance_score(record, form),
         confidence=None if row is None else row.confidence,
-        is_answered=bool(said),
+        is_answered=row is not None,
         is_abstention=False if row is None else row.is_abstention,
         is_assessable=record.is_assessable,
         strata=_strata(record, facts_of, row),
@@ -85,5 +84,4 @@ def _lesion_size(record: QaRecord, facts_of: FactsOf) -> str | None:
     found = facts.lesions_of("kidney" if is_group(organ) and "kidney" in organ else organ)
     if not found:
         return "no lesion"
-    longest = max(lesion.longest_axial_diameter_mm for lesion in found)
-    return f"up to {SMALL_MM:g} mm" if longest <= SMALL_MM else f"over {SMALL_MM:g} mm"
+    return size_stratum(max(lesion.longest_axial_diameter_mm for lesion in found))

@@ -28,12 +28,10 @@ class EncodedVolume:
     """A scan after the vision part: everything the language model needs of it.
 
     Args:
-        prepared: The prepared scan.
         embeds: (M, H) visual tokens.
         patch_logits: (N, K) logits of the dense patch head, or None.
     """
 
-    prepared: PreparedVolume
     embeds: torch.Tensor
     patch_logits: torch.Tensor | None
 
@@ -123,9 +121,7 @@ class Engine:
         packed, _ = self.processor.feature_extractor([prepared])
         features = self.model.get_volume_features(**packed.to(self.model.device))
         assert features.embeds is not None
-        return EncodedVolume(
-            prepared=prepared, embeds=features.embeds, patch_logits=features.patch_logits
-        )
+        return EncodedVolume(embeds=features.embeds, patch_logits=features.patch_logits)
 
     def generate(
         self,
