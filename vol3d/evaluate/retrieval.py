@@ -12,6 +12,7 @@ import numpy.typing as npt
 from vol3d.errors import DataError, explain
 from vol3d.evaluate.resampling import IntArray, interval_json, resampled_interval
 from vol3d.evaluate.statistics import Interval, clustered_interval
+from vol3d.report.schema import DISCLAIMER
 
 FloatArray = npt.NDArray[np.float64]
 TIE = 1e-9
@@ -123,6 +124,25 @@ def retrieve(
         _direction(pairs.images, pairs.texts, pairs, ks),
         _direction(pairs.texts, pairs.images, pairs, ks),
     )
+
+
+def retrieval_json(pairs: Pairs, *, ks: Sequence[int] = (1, 5, 10)) -> dict[str, Any]:
+    """Both directions with JSON types, and that they are for research only.
+
+    Args:
+        pairs: As for :func:`retrieve`.
+        ks: As for :func:`retrieve`.
+
+    Raises:
+        DataError: A k below 1, or no k.
+    """
+    to_text, to_image = retrieve(pairs, ks=ks)
+    return {
+        "disclaimer": DISCLAIMER,
+        "patients": len(set(pairs.patients)),
+        "image_to_text": to_text.to_json(),
+        "text_to_image": to_image.to_json(),
+    }
 
 
 def ranks_of_first_hits(

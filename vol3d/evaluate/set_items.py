@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from vol3d.data.case_manifest import CaseEntry
+from vol3d.data.case_manifest import CaseEntry, read_manifest
 from vol3d.evaluate.public_sets.images import without_ending
 from vol3d.evaluate.public_sets.records import PublicLabels, PublicQuestion, PublicReport
 from vol3d.evaluate.public_sets.tables import read_rows
-from vol3d.vqa.dataset import QaRecord
+from vol3d.vqa.dataset import QaRecord, load_questions
 
 _GENERIC = re.compile(r"^(ct|image|scan|mr|series|img|volume|data|images?|imagesT[rs])$", re.I)
 _SHOWABLE = re.compile(r"^(?=.*[A-Za-z])[A-Za-z0-9][A-Za-z0-9_./-]{0,159}$")
@@ -80,6 +80,27 @@ def read_id_mapping(
         if first is not None and second is not None:
             found.append((without_ending(first), without_ending(second)))
     return IdMapping(pairs=tuple(found))
+
+
+def read_items(path: Path) -> tuple[SetItem, ...]:
+    """The scans of a manifest or the questions of a data set, whichever a file holds.
+
+    Args:
+        path: A folder of cases, a manifest (CSV, JSONL), or questions (JSON, JSONL, CSV) in the
+            layout of DeepTumorVQA, version 1 or 2: a file is one of questions if its first line
+            names a field with ``question`` in it.
+
+    Raises:
+        ConfigError: No manifest that can be read.
+        DataError: No questions that can be read.
+    """
+    if path.is_dir() or path.suffix not in (".csv", ".json", ".jsonl"):
+        return items_of_manifest(read_manifest(path))
+    with path.open(encoding="utf-8", errors="replace") as file:
+        first = file.readline()
+    if path.suffix == ".json" or "question" in first.casefold():
+        return items_of_questions(load_questions(path))
+    return items_of_manifest(read_manifest(path))
 
 
 def items_of_manifest(entries: Iterable[CaseEntry]) -> tuple[SetItem, ...]:

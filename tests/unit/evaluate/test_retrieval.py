@@ -14,6 +14,7 @@ from vol3d.evaluate.retrieval import (
     Pairs,
     prompt_pair_probability,
     ranks_of_first_hits,
+    retrieval_json,
     retrieve,
     text_groups,
 )
@@ -107,9 +108,11 @@ def test_scans_of_one_patient_widen_the_interval() -> None:
     assert width(together) > 1.3 * width(apart)
 
 
-def test_scores_are_json() -> None:
-    told = json.loads(json.dumps(retrieve(pairs(np.eye(3), np.eye(3)))[0].to_json()))
-    assert told["recall"]["1"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+def test_scores_are_json_with_the_disclaimer() -> None:
+    told = json.loads(json.dumps(retrieval_json(pairs(np.eye(3), np.eye(3)))))
+    assert told["disclaimer"].startswith("Research use only, not for clinical use")
+    assert told["image_to_text"]["recall"]["1"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    assert told["text_to_image"]["median_rank"]["value"] == 1.0
 
 
 @pytest.mark.parametrize("bad", [np.zeros((2, 3)), np.full((2, 3), np.nan), np.ones((2, 2))])

@@ -88,3 +88,9 @@ def test_a_file_that_is_no_scan_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.nii.gz").write_bytes(b"nothing")
     with pytest.raises(DataError):
         digest_scan(tmp_path / "a.nii.gz")
+
+
+def test_minus_zero_is_zero(tmp_path: Path) -> None:
+    for name, zero in (("a", 0.0), ("b", -0.0)):
+        np.save(tmp_path / f"{name}.npy", np.full((2, 2, 2), zero, dtype=np.float32))
+    assert digest_scan(tmp_path / "a.npy") == digest_scan(tmp_path / "b.npy")

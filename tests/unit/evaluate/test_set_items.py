@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from public_set_files import make_3d_rad, make_ct_rate, write_scan, write_table
 
-from vol3d.data.case_manifest import CaseEntry
+from vol3d.data.case_manifest import CaseEntry, write_manifest
 from vol3d.errors import DataError
 from vol3d.evaluate.public_sets.ct_rate import load_ct_rate_labels
 from vol3d.evaluate.public_sets.three_d_rad import load_3d_rad
@@ -17,7 +17,24 @@ from vol3d.evaluate.set_items import (
     items_of_manifest,
     items_of_public,
     read_id_mapping,
+    read_items,
     shown_id,
+)
+from vol3d.vqa.dataset import QaRecord, write_csv, write_json
+
+RECORD = QaRecord(
+    qid="bench_00001",
+    image_id="BDMAP_00000001",
+    spacing="[1 1 1]",
+    shape="(9, 9, 9)",
+    question="What is the volume of the liver?",
+    answer="1500",
+    mc_question="What is the volume of the liver? A: 1 B: 2 C: 3 D: 4",
+    correct_option="A",
+    organ="liver",
+    lesion=False,
+    question_type="measurement",
+    question_subtype="organ volume measurement",
 )
 
 
@@ -86,3 +103,27 @@ def test_questions_of_public_sets_keep_their_text(tmp_path: Path) -> None:
 def test_labels_of_public_sets_are_scans_without_questions(tmp_path: Path) -> None:
     items = items_of_public(load_ct_rate_labels(make_ct_rate(tmp_path)))
     assert {item.question for item in items} == {None}
+
+
+@pytest.mark.parametrize("name", ["train_qa.csv", "test_qa.json", "test_qa.jsonl"])
+def test_a_file_of_questions_is_told_from_a_manifest(tmp_path: Path, name: str) -> None:
+    if name.endswith(".csv"):
+        write_csv(tmp_path / name, [RECORD])
+    else:
+        write_json(tmp_path / "test_qa.json", [RECORD])
+    (item,) = read_items(tmp_path / name)
+    assert (item.image_id, item.question) == ("BDMAP_00000001", RECORD.question)
+
+
+def test_a_manifest_is_told_from_questions(tmp_path: Path) -> None:
+    scan = write_scan(tmp_path / "a.nii.gz")
+    entry = CaseEntry(case_id="case_1", scan=Path("a.nii.gz"), masks=())
+    write_manifest([entry], tmp_path / "m.jsonl")
+    (item,) = read_items(tmp_path / "m.jsonl")
+    assert (item.image_id, item.path, item.question) == ("case_1", scan, None)
+
+
+def test_a_folder_of_cases_is_a_manifest(tmp_path: Path) -> None:
+    write_scan(tmp_path / "x/ct.nii.gz")
+    write_scan(tmp_path / "x/seg.nii.gz")
+    assert [item.image_id for item in read_items(tmp_path)] == ["case_00000001"]
