@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from vol3d.anatomy import group_members, is_group
 from vol3d.evaluate.cases import Case
@@ -336,5 +336,3 @@ class Cascade:
 
 
 _UNSEEN = object()
-Kind = Literal["whole", "rules", "model", "prior"]
-"""Which parts answer: all in turn, or one alone."""

@@ -78,7 +78,7 @@ def load_merlin_reports(
 
     Args:
         root: The folder ``merlinabdominalctdataset`` or the one that it lies in. An Excel file
-            needs openpyxl; ``reports_final.csv``, saved from it, is taken instead.
+            needs openpyxl; ``reports_final.csv``, saved from it, is read where there is none.
         split: ``train``, ``val`` or ``test``; ``None`` for all.
         images: Whether a missing image is an error.
 
