@@ -8,7 +8,16 @@ from dataclasses import replace
 from typing import Any
 
 from vol3d.evaluate.breakdown import size_stratum
+from vol3d.evaluate.paired import compare_paired
 from vol3d.evaluate.rows import ScoredRow
+from vol3d.evaluate.summary import (
+    Beside,
+    EvaluationSummary,
+    ReferenceRow,
+    RunInfo,
+    SystemRun,
+    summarise,
+)
 from vol3d.vqa.subtypes import SUBTYPES
 
 
@@ -110,3 +119,39 @@ def official_metrics(rows: Sequence[ScoredRow]) -> dict[str, Any]:
         "by_super_type": {name: weighted(names) for name, names in groups.items()},
         "by_subtype": scores,
     }
+
+
+def example_summary(system: str = "tiny", num: int = 420) -> EvaluationSummary:
+    """A summary with every part that there may be."""
+    rows = generated_rows(num, num_volumes=60)
+    blank = generated_rows(num, num_volumes=60, skill=0.1, seed=1)
+    rules = generated_rows(num, num_volumes=60, skill=0.2, seed=2)
+    return summarise(
+        rows,
+        official_metrics(rows),
+        run=RunInfo(
+            title="PhantomBench",
+            system=system,
+            form="mc",
+            evidence="none",
+            provenance={"Weights, SHA-256": "0123abcd"},
+        ),
+        beside=Beside(
+            references=REFERENCES,
+            references_note="Published on other questions.",
+            systems=[
+                SystemRun(name="rules alone", rows=rules, metrics=official_metrics(rules)),
+                SystemRun(name="blank scans", rows=blank, metrics=official_metrics(blank)),
+            ],
+            blank=blank,
+            comparisons=[compare_paired(rules, rows, names=("rules alone", system))],
+        ),
+    )
+
+
+REFERENCES = (
+    ReferenceRow(name="Low model", kind="direct", overall=20.0, recognition=30.0),
+    ReferenceRow(name="High model", kind="direct", overall=99.0),
+    ReferenceRow(name="An agent", kind="agent", overall=98.0),
+    ReferenceRow(name="Senior reader", kind="human", overall=54.5, note="200 questions"),
+)

@@ -239,6 +239,14 @@ def risk_points(confidences: Sequence[float], losses: Sequence[float]) -> tuple[
     return tuple(points)
 
 
+def thinned(points: Sequence[RiskPoint], most: int) -> tuple[RiskPoint, ...]:
+    """At most so many points of a curve, evenly by rank, the first and the last among them."""
+    if len(points) <= most:
+        return tuple(points)
+    steps = [round(step * (len(points) - 1) / (most - 1)) for step in range(most)]
+    return tuple(points[index] for index in steps)
+
+
 def assess_abstentions(rows: Sequence[ScoredRow], *, seed: int = 0) -> Assessability:
     """Precision and recall of "not assessable", and the score that credits it.
 

@@ -14,6 +14,9 @@ from vol3d.evaluate.statistics import Interval, clustered_interval
 
 Scorer = Literal["official", "strict"]
 
+FALSE_DISCOVERY = 0.05
+"""Level at which a corrected difference is pointed out."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pairing:

@@ -17,7 +17,7 @@ from vol3d.evaluate.breakdown import (
     group_score,
     strata_names,
 )
-from vol3d.evaluate.calibration import RiskPoint, assess_abstentions, calibrate, coverage_risk
+from vol3d.evaluate.calibration import assess_abstentions, calibrate, coverage_risk, thinned
 from vol3d.evaluate.figures import (
     SUPER_TYPES,
     Beside,
@@ -135,14 +135,6 @@ def place(
     own = round(100 * overall.official.accuracy, 1)
     rank = 1 + sum(row.overall >= own for row in family)
     return Placement(kind=kind, rank=rank, num_published=len(family))
-
-
-def thinned(points: Sequence[RiskPoint], most: int) -> tuple[RiskPoint, ...]:
-    """At most so many points of a curve, evenly by rank, the first and the last among them."""
-    if len(points) <= most:
-        return tuple(points)
-    steps = [round(step * (len(points) - 1) / (most - 1)) for step in range(most)]
-    return tuple(points[index] for index in steps)
 
 
 def _system_figure(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy import stats
 
 from vol3d.errors import DataError
 from vol3d.evaluate.significance import (
@@ -110,6 +111,18 @@ def test_holm_and_benjamini_hochberg_by_hand() -> None:
 
 def test_nothing_to_correct() -> None:
     assert holm([]) == benjamini_hochberg([]) == ()
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_mcnemar_is_the_binomial_test_of_scipy(first: int, second: int) -> None:
+    assume(first + second > 0)
+    expected = stats.binomtest(first, first + second).pvalue
+    assert mcnemar_exact(first, second) == pytest.approx(expected)
+
+
+@given(P_VALUES)
+def test_benjamini_hochberg_is_that_of_scipy(raw: list[float]) -> None:
+    assert benjamini_hochberg(raw) == pytest.approx(stats.false_discovery_control(raw))
 
 
 @given(P_VALUES)

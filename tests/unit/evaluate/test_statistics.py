@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from vol3d.errors import DataError
 from vol3d.evaluate.statistics import (
@@ -82,6 +83,13 @@ def test_wilson_of_the_wrong_answers_is_the_mirror_image(counts: tuple[int, int]
     right, total = counts
     own, mirror = wilson_interval(right, total), wilson_interval(total - right, total)
     assert own.low == pytest.approx(1 - mirror.high, abs=1e-12)
+
+
+@given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_is_that_of_scipy(counts: tuple[int, int]) -> None:
+    expected = stats.binomtest(*counts).proportion_ci(0.95, method="wilson")
+    interval = wilson_interval(*counts)
+    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
 def test_wilson_of_all_right_still_has_a_width() -> None:
