@@ -261,15 +261,16 @@ def _notes(rows: Sequence[ScoredRow], ours: SystemFigure, beside: Beside) -> Ite
         missing = len(rows) - (scores.above_blank.num_questions if scores.above_blank else 0)
         if missing:
             yield (
-                f"{missing} questions are not in the blank run; scores above blank leave them out."
+                f"Not in the blank run: {missing} of {len(rows)} questions; scores above blank "
+                "leave them out."
             )
     for system in beside.systems:
         own = {row.qid for row in rows}
         other = {row.qid for row in system.rows}
         if own != other:
             yield (
-                f"{system.name}: {len(own - other)} questions of the main run are missing, "
-                f"{len(other - own)} are its own; its figures are over its own questions."
+                f"{system.name}: lacks {len(own - other)} of the main run's {len(own)} questions "
+                f"and has {len(other - own)} others; its figures are over its own questions."
             )
 
 

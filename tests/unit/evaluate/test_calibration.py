@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scored_rows import generated_rows, scored
 
@@ -124,6 +124,7 @@ def test_risk_at_full_coverage_is_the_error_rate(answers: list[tuple[float, floa
     assert coverages == sorted(set(coverages))
 
 
+@settings(deadline=None)
 @given(ANSWERS)
 def test_the_order_of_rows_does_not_matter(answers: list[tuple[float, float]]) -> None:
     rows = [scored(str(i), s, confidence=c) for i, (c, s) in enumerate(answers)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scored_rows import scored
 
@@ -52,6 +52,7 @@ def test_without_confidences_there_is_no_curve() -> None:
     assert (plot.path, plot.dots) == ("", ())
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=40))
 def test_everything_lies_inside_the_frame(answers: list[tuple[float, float]]) -> None:
     rows = [scored(str(i), s, confidence=c) for i, (c, s) in enumerate(answers)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -88,6 +88,7 @@ def test_the_same_seed_gives_the_same_p_value() -> None:
     assert sign_flip_p(differences, clusters, seed=3) == sign_flip_p(differences, clusters, seed=3)
 
 
+@settings(deadline=None)
 @given(DIFFERENCES)
 def test_sign_flip_does_not_care_who_comes_first(rows: list[tuple[float, int]]) -> None:
     differences, clusters = [d for d, _ in rows], [c for _, c in rows]
@@ -113,6 +114,7 @@ def test_nothing_to_correct() -> None:
     assert holm([]) == benjamini_hochberg([]) == ()
 
 
+@settings(deadline=None)
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_mcnemar_is_the_binomial_test_of_scipy(first: int, second: int) -> None:
     assume(first + second > 0)
@@ -120,6 +122,7 @@ def test_mcnemar_is_the_binomial_test_of_scipy(first: int, second: int) -> None:
     assert mcnemar_exact(first, second) == pytest.approx(expected)
 
 
+@settings(deadline=None)
 @given(P_VALUES)
 def test_benjamini_hochberg_is_that_of_scipy(raw: list[float]) -> None:
     assert benjamini_hochberg(raw) == pytest.approx(stats.false_discovery_control(raw))

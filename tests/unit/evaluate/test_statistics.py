@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -85,6 +85,7 @@ def test_wilson_of_the_wrong_answers_is_the_mirror_image(counts: tuple[int, int]
     assert own.low == pytest.approx(1 - mirror.high, abs=1e-12)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_wilson_is_that_of_scipy(counts: tuple[int, int]) -> None:
     expected = stats.binomtest(*counts).proportion_ci(0.95, method="wilson")

@@ -113,14 +113,14 @@ def test_a_system_on_other_questions_is_pointed_out() -> None:
     rows, other = [scored("a"), scored("b")], [scored("b"), scored("c")]
     system = SystemRun(name="rules", rows=other, metrics=official_metrics(other))
     notes = summarise(rows, official_metrics(rows), run=RUN, beside=Beside(systems=[system])).notes
-    assert any("rules: 1 questions of the main run are missing, 1 are its own" in n for n in notes)
+    assert any("rules: lacks 1 of the main run's 2 questions and has 1 others" in n for n in notes)
 
 
 def test_questions_missing_from_the_blank_run_are_counted() -> None:
     rows = [scored("a"), scored("b")]
     beside = Beside(blank=[scored("a", 0.0)])
     summary = summarise(rows, official_metrics(rows), run=RUN, beside=beside)
-    assert any("1 questions are not in the blank run" in note for note in summary.notes)
+    assert any("Not in the blank run: 1 of 2 questions" in note for note in summary.notes)
     assert summary.overall.scores.above_blank is not None
     assert summary.overall.scores.above_blank.score == 1.0
 
