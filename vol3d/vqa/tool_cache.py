@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from vol3d.anatomy import structure
 from vol3d.measure.facts import CaseFacts, LesionFacts
 from vol3d.measure.rules import is_fully_annotated, was_looked_for
 
-_LESION_TARGETS = {
-    "liver_tumor": ("liver", None),
-    "kidney_tumor": ("kidney", "tumor"),
-    "kidney_cyst": ("kidney", "cyst"),
-    "pancreas_tumor": ("pancreas", None),
-    "colon_tumor": ("colon", None),
-}
+LESION_TARGETS: Mapping[str, tuple[str, str | None]] = MappingProxyType(
+    {
+        "liver_tumor": ("liver", None),
+        "kidney_tumor": ("kidney", "tumor"),
+        "kidney_cyst": ("kidney", "cyst"),
+        "pancreas_tumor": ("pancreas", None),
+        "colon_tumor": ("colon", None),
+    }
+)
 """Targets that stand for lesions: organ, and type if not all."""
 
 
@@ -41,12 +44,12 @@ def case_tools(facts: CaseFacts) -> dict[str, Any]:
         measure[key] = {"volume_cm3": _value(organ.volume_cm3, "cm3")}
         if facts.scan.unit == "HU" and organ.mean_intensity is not None:
             measure[key]["mean_hu"] = _value(organ.mean_intensity, "HU")
-    for target, (organ_group, lesion_type) in _LESION_TARGETS.items():
+    for target, (organ_group, lesion_type) in LESION_TARGETS.items():
         lesions = facts.lesions_of(organ_group, lesion_type)
         if not lesions and not _is_known(facts, organ_group, lesion_type):
             continue
         segment[target] = {"mask_found": bool(lesions)}
-        measure[target] = _lesion_values(facts, lesions)
+        measure[target] = lesion_scalars(facts, lesions)
     return {"segment": segment, "measure": measure}
 
 
@@ -56,7 +59,13 @@ def _is_known(facts: CaseFacts, organ: str, lesion_type: str | None) -> bool:
     return was_looked_for(facts, organ, lesion_type)
 
 
-def _lesion_values(facts: CaseFacts, lesions: tuple[LesionFacts, ...]) -> dict[str, Any]:
+def lesion_scalars(facts: CaseFacts, lesions: tuple[LesionFacts, ...]) -> dict[str, Any]:
+    """What ``measure`` answers about lesions, by measurement.
+
+    Args:
+        facts: The case.
+        lesions: Largest first; none is an answer too.
+    """
     values = {
         "lesion_count": _value(len(lesions), ""),
         "volume_cm3": _value(sum(each.volume_cm3 for each in lesions), "cm3"),

@@ -1,0 +1,1 @@
+"""Agent mode: a chat model that answers questions about a scan by calling tools."""

@@ -1,0 +1,230 @@
+"""The tool loop: a question goes to a model, its calls to tools, until it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vol3d.evaluate.agent.answer_text import bare_answer
+from vol3d.evaluate.agent.chat import (
+    ChatClient,
+    ChatError,
+    ChatReply,
+    Message,
+    ToolCall,
+    assistant_message,
+    tool_message,
+)
+from vol3d.evaluate.agent.toolset import ToolResult, ToolSet
+from vol3d.evaluate.agent.trajectories import LoggedCall, LoggedTurn, Trajectory, logged_result
+from vol3d.evaluate.rows import Form
+from vol3d.vqa.dataset import QaRecord
+from vol3d.vqa.parse import split_options
+from vol3d.vqa.table import ALL_SUBTYPES
+
+MAX_STEPS = 5
+"""Default of the official command line."""
+MOST_CALLS = 32
+"""Calls of one turn beyond it are refused."""
+SYSTEM = (
+    "You answer one question about an abdominal CT scan. Tools measure the scan for you; you do "
+    "not see it. Call the tools that the question needs, then reply with nothing but the answer "
+    "in the form asked for. Research use only, not for clinical use."
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgentQuestion:
+    """One question as the loop needs it.
+
+    Args:
+        qid: Its id.
+        image_id: Its scan; tools are told, the model is not.
+        text: The prompt.
+        form: How it is to be answered.
+        options: Texts of the options.
+        is_number: Whether a free-form answer is a number.
+    """
+
+    qid: str
+    image_id: str
+    text: str
+    form: Form
+    options: tuple[str, ...] = ()
+    is_number: bool = False
+
+    @classmethod
+    def from_record(cls, record: QaRecord, form: Form) -> AgentQuestion:
+        """The question of a record in one form."""
+        return cls(
+            qid=record.qid,
+            image_id=record.image_id,
+            text=question_text(record, form),
+            form=form,
+            options=split_options(record.mc_question)[1] if form == "mc" else (),
+            is_number=ALL_SUBTYPES[record.question_subtype].answer_type == "numeric",
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgentOutcome:
+    """What came of one question.
+
+    Args:
+        answer: A letter, a number, a word or a phrase; empty if the model said none.
+        raw: All of the model's last words.
+        trajectory: Every turn.
+        num_faults: Exceptions inside tools.
+        num_steps: Turns of the model.
+        error: Why the model could not be asked; such a question must never be scored.
+    """
+
+    answer: str
+    raw: str
+    trajectory: Trajectory
+    num_faults: int
+    num_steps: int
+    error: str | None = None
+
+
+def question_text(record: QaRecord, form: Form) -> str:
+    """The prompt of a question for an agent: lines as the official 2-D prompt has them.
+
+    Modality; patient, with what is known; spacing and shape, for numeric subtypes only; the
+    question; how to answer.
+
+    Args:
+        record: The question.
+        form: Multiple choice or free form.
+    """
+    subtype = ALL_SUBTYPES[record.question_subtype]
+    told = ("sex", "age", "scanner", "contrast")
+    known = [f"{name}={getattr(record, name)}" for name in told if getattr(record, name)]
+    lines = ["Abdominal CT; one axial slice at W400/L50 stands for the volume."]
+    if known:
+        lines.append(f"Patient: {', '.join(known)}.")
+    if subtype.answer_type == "numeric":
+        lines.append(f"Voxel spacing (mm): {record.spacing}.  Volume shape: {record.shape}.")
+    lines.append(record.mc_question if form == "mc" else record.question)
+    lines.append(_instruction(subtype.answer_type, form))
+    return "\n".join(lines)
+
+
+def _instruction(answer_type: str, form: Form) -> str:
+    if form == "mc":
+        return "Reply with a single letter (A, B, C or D) and nothing else."
+    return {
+        "numeric": "Reply with a single number and nothing else.",
+        "binary": "Reply with 'yes' or 'no' and nothing else.",
+    }.get(answer_type, "Reply with a short phrase and nothing else.")
+
+
+def run_question(
+    client: ChatClient,
+    tools: ToolSet,
+    *,
+    question: AgentQuestion,
+    max_steps: int = MAX_STEPS,
+) -> AgentOutcome:
+    """What a model with tools makes of one question; never raises for what model or tools do.
+
+    In each step the model is asked with the tools, in the last one without. A reply without calls
+    ends the loop. Calls are made one after the other; malformed ones and unknown tools are told
+    to the model as errors. Calls in the last step are not made; the text beside them counts.
+
+    Args:
+        client: The model.
+        tools: What it may call.
+        question: What it is asked.
+        max_steps: Most turns of the model, at least 1.
+    """
+    loop = _Loop(client, tools, question)
+    error = None
+    try:
+        for step in range(1, max_steps + 1):
+            if loop.step(is_last=step == max_steps):
+                break
+    except ChatError as failure:
+        error = f"{failure.kind}: {failure}"
+    return loop.outcome(max_steps, error)
+
+
+class _Loop:
+    """Messages and log of one question."""
+
+    def __init__(self, client: ChatClient, tools: ToolSet, question: AgentQuestion) -> None:
+        self.client, self.tools, self.question = client, tools, question
+        self.messages: list[Message] = [
+            {"role": "system", "content": SYSTEM},
+            {"role": "user", "content": question.text},
+        ]
+        self.turns: list[LoggedTurn] = []
+        self.num_calls = 0
+
+    def step(self, *, is_last: bool) -> bool:
+        """One turn of the model and its calls; whether the loop is over."""
+        reply = self.client.chat(self.messages, [] if is_last else self.tools.schemas())
+        if is_last or not reply.tool_calls:
+            self.turns.append(LoggedTurn(content=reply.content, calls=_not_made(reply)))
+            return True
+        self.messages.append(assistant_message(reply, self.num_calls))
+        made = [self._make(call, place) for place, call in enumerate(reply.tool_calls)]
+        self.turns.append(LoggedTurn(content=reply.content, calls=tuple(made)))
+        return False
+
+    def _make(self, call: ToolCall, place: int) -> LoggedCall:
+        result = self._result(call, place)
+        self.messages.append(tool_message(call.name, result.content, self.num_calls))
+        self.num_calls += 1
+        return LoggedCall(
+            name=call.name,
+            arguments=dict(call.arguments),
+            problem=call.problem,
+            result=logged_result(result.content),
+            fault=result.fault,
+        )
+
+    def _result(self, call: ToolCall, place: int) -> ToolResult:
+        if place >= MOST_CALLS:
+            return ToolResult(content={"error": f"more than {MOST_CALLS} calls in one turn"})
+        if call.problem is not None:
+            return ToolResult(content={"error": call.problem})
+        return self.tools.call(call.name, call.arguments, image_id=self.question.image_id)
+
+    def outcome(self, max_steps: int, error: str | None) -> AgentOutcome:
+        raw = self.turns[-1].content if self.turns and error is None else ""
+        asked = self.question
+        answer = bare_answer(raw, asked.form, options=asked.options, is_number=asked.is_number)
+        trajectory = Trajectory(
+            qid=asked.qid,
+            image_id=asked.image_id,
+            form=asked.form,
+            client=self.client.name,
+            tools=self.tools.name,
+            max_steps=max_steps,
+            text=asked.text,
+            turns=tuple(self.turns),
+            answer=answer,
+            raw=raw,
+            error=error,
+        )
+        return AgentOutcome(
+            answer=answer,
+            raw=raw,
+            trajectory=trajectory,
+            num_faults=trajectory.num_faults,
+            num_steps=len(self.turns),
+            error=error,
+        )
+
+
+def _not_made(reply: ChatReply) -> tuple[LoggedCall, ...]:
+    """Calls of the last turn, which are logged but not made."""
+    calls: Sequence[ToolCall] = reply.tool_calls
+    refused = {"error": "no tools in the last step"}
+    return tuple(
+        LoggedCall(
+            name=call.name, arguments=dict(call.arguments), problem=call.problem, result=refused
+        )
+        for call in calls
+    )

@@ -1,0 +1,322 @@
+"""Live tools: what an agent can ask about a scan, answered from facts measured on its masks.
+
+The first three and the two about pictures have the names, arguments and shapes of results of the
+DeepTumorVQA agent; the others tell what those cannot: places, neighbours, slices, comparisons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from functools import cached_property
+from typing import Any
+
+from vol3d.anatomy import group_members, is_group, structure
+from vol3d.evaluate.agent import live_values as values
+from vol3d.evaluate.agent.chat import Schema
+from vol3d.evaluate.agent.knowledge import look_up, topics
+from vol3d.evaluate.agent.tool_specs import (
+    AROUND,
+    BY_SEGMENT,
+    COMPARE,
+    CROP,
+    DESCRIBE,
+    DETAILS,
+    FINDINGS,
+    LESIONS,
+    LIST_CROPS,
+    LOOK_UP,
+    MEASURE,
+    SEGMENT,
+    SLICE,
+)
+from vol3d.evaluate.agent.toolset import (
+    Handler,
+    ToolArgumentError,
+    ToolResult,
+    ToolSpec,
+    run_tool,
+)
+from vol3d.measure.facts import CaseFacts, LesionFacts
+from vol3d.measure.lesion_rules import counts_by_segment, organ_volume_cm3
+from vol3d.measure.neighbours import part_names
+from vol3d.volume import Volume
+from vol3d.vqa.tool_cache import case_tools, lesion_scalars
+
+FactsOf = Callable[[str], CaseFacts]
+ScanOf = Callable[[str], Volume]
+
+
+def answer_look_up(image_id: str, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    """Result of ``lookup_medical_knowledge``; the same with every set of tools."""
+    found = look_up(arguments["query"])
+    rows = [{"text": topic.text, "source": topic.source} for topic in found]
+    if rows:
+        return {"results": rows}
+    known = ", ".join(topic.id for topic in topics() if topic.subtypes)
+    return {"results": [], "note": f"nothing fits; topics are {known}"}
+
+
+class LiveTools:
+    """Tools over the facts of scans.
+
+    Args:
+        facts_of: Facts of a scan by its image id: measured on true masks, or on predicted ones.
+        scan_of: The scan by its image id, for pictures; without it no pictures are offered.
+        name: What the set is called in results.
+        only: Names of the tools to offer; all if ``None``.
+    """
+
+    def __init__(
+        self,
+        facts_of: FactsOf,
+        *,
+        scan_of: ScanOf | None = None,
+        name: str = "live",
+        only: Collection[str] | None = None,
+    ) -> None:
+        self.name = name
+        self._facts_of = facts_of
+        self._scan_of = scan_of
+        self._only = only
+
+    @cached_property
+    def _tools(self) -> list[tuple[ToolSpec, Handler]]:
+        every: list[tuple[ToolSpec, Handler]] = [
+            (SEGMENT, self._segment),
+            (MEASURE, self._measure),
+            (LOOK_UP, answer_look_up),
+            (DESCRIBE, lambda image_id, _: values.scan_values(self._facts_of(image_id))),
+            (DETAILS, self._details),
+            (LESIONS, self._lesions),
+            (AROUND, self._around),
+            (BY_SEGMENT, self._by_segment),
+            (SLICE, self._slice),
+            (COMPARE, self._compare),
+            (FINDINGS, lambda image_id, _: values.finding_values(self._facts_of(image_id))),
+        ]
+        if self._scan_of is not None:
+            every += [(CROP, self._crop), (LIST_CROPS, self._list_crops)]
+        return [pair for pair in every if self._only is None or pair[0].name in self._only]
+
+    def schemas(self) -> list[Schema]:
+        """The tools in OpenAI function-calling form."""
+        return [spec.schema() for spec, _ in self._tools]
+
+    def call(self, name: str, arguments: Mapping[str, Any], *, image_id: str) -> ToolResult:
+        """The result of one call; never raises."""
+        return run_tool(self._tools, name, arguments, image_id=image_id)
+
+    def _segment(self, image_id: str, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+        facts = self._facts_of(image_id)
+        name = arguments["target"]
+        cached: Mapping[str, Any] | None = case_tools(facts)["segment"].get(name)
+        if cached is not None:
+            return cached
+        try:
+            target = values.find_target(name, facts)
+        except ToolArgumentError as error:
+            known = list(values.targets(facts))
+            return {"mask_found": False, "error": str(error), "available_targets": known}
+        if target.keys:
+            return _segment_organs(facts, target.keys)
+        found = values.chosen_lesions(facts, target)
+        if not found and not values.is_known(facts, target.organ, target.lesion_type):
+            return {
+                "mask_found": False,
+                "error": f"{name} was not looked for: no mask is no statement",
+                "available_targets": list(values.targets(facts)),
+            }
+        return {"mask_found": bool(found), "lesions": [each.id for each in found]}
+
+    def _measure(self, image_id: str, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+        facts = self._facts_of(image_id)
+        target = values.find_target(arguments["target"], facts)
+        kind = arguments["measurement_type"]
+        table = (
+            _organ_scalars(facts, target.keys)
+            if target.keys
+            else _lesion_table(facts, target, arguments["target"])
+        )
+        if kind not in table:
+            raise ToolArgumentError(
+                f"{kind} of {arguments['target']} is not known; known are {', '.join(table)}"
+            )
+        found: Mapping[str, Any] = table[kind]
+        return found
+
+    def _details(self, image_id: str, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+        facts = self._facts_of(image_id)
+        found = [key for key in _organ_keys(facts, arguments["organ"]) if key in facts.organs]
+        if not found:
+            raise ToolArgumentError(f"{arguments['organ'][:60]} has no mask in this case")
+        return {"organs": [values.organ_values(facts, key) for key in found]}
+
+    def _lesions(self, image_id: str, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+        facts = self._facts_of(image_id)
+        found = _typed(facts, arguments)
+        return {
+            "organ": _group(facts, arguments["organ"]),
+            "is_complete": values.is_known(
+                facts, _group(facts, arguments["organ"]), arguments.get("lesion_type")
+            ),
+            "lesions": [values.lesion_values(each) for each in found],
+        }
+
+    def _around(self, image_id: str, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+        facts = self._facts_of(image_id)
+        for lesion in facts.lesions:
+            if lesion.id == arguments["lesion"]:
+                return values.around_values(lesion)
+        known = ", ".join(lesion.id for lesion in facts.lesions) or "none"
+        raise ToolArgumentError(f"no lesion {arguments['lesion'][:40]!r}; there are {known}")
+
+    def _by_segment(self, image_id: str, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+        facts = self._facts_of(image_id)
+        organ = _group(facts, arguments["organ"])
+        known = counts_by_segment(facts).get(organ)
+        if known is None:
+            raise ToolArgumentError(
+                f"segments of {organ} are not masked, or its lesions were not looked for; known "
+                f"are {', '.join(counts_by_segment(facts)) or 'none'}"
+            )
+        found = _typed(facts, arguments)
+        names = part_names(organ).values()
+        return {
+            "organ": organ,
+            "counts": {name: sum(name in each.segments for each in found) for name in names},
+        }
+
+    def _slice(self, image_id: str, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+        facts = self._facts_of(image_id)
+        target = values.find_target(arguments["target"], facts)
+        if target.keys:
+            boxes = [o.box_zyx for o in map(facts.organ, target.keys) if o and o.box_zyx]
+            if not boxes:
+                raise ToolArgumentError(f"{arguments['target'][:60]} is not in the scan")
+            first, last = min(box[0] for box in boxes), max(box[3] for box in boxes)
+            return values.slice_values(facts, first, last, (first + last) // 2)
+        found = values.chosen_lesions(facts, target)
+        if not found:
+            raise ToolArgumentError(f"no lesion is masked for {arguments['target'][:60]}")
+        lesion = found[0]
+        return {
+            "lesion": lesion.id,
+            "slice_index": lesion.slice_index,
+            "slice_percent": round(lesion.slice_percent, 3),
+            "num_slices": facts.scan.shape_zyx[0],
+            "counted_from": "inferior, from 0",
+        }
+
+    def _compare(self, image_id: str, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+        facts = self._facts_of(image_id)
+        names = (arguments["organ"], arguments["organ_b"])
+        first, second = (_quantity(facts, name, arguments["quantity"]) for name in names)
+        larger = "equal" if first == second else names[first < second]
+        result: dict[str, Any] = {
+            "quantity": arguments["quantity"],
+            names[0]: round(first, 3),
+            names[1]: round(second, 3),
+            "larger": larger,
+        }
+        if arguments["quantity"] != "mean_hu":
+            result["sum"] = round(first + second, 3)
+        if second > 0:
+            result["ratio"] = round(first / second, 4)
+        return result
+
+    def _crop(self, image_id: str, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+        from vol3d.evaluate.agent.crops import draw_crop
+
+        assert self._scan_of is not None
+        facts = self._facts_of(image_id)
+        values.find_target(arguments["organ"], facts)
+        crop = draw_crop(self._scan_of(image_id), facts, arguments["organ"])
+        return {"image_path": f"{image_id}_{arguments['organ']}.png", **crop}
+
+    def _list_crops(self, image_id: str, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+        facts = self._facts_of(image_id)
+        organs = [key for key, organ in facts.organs.items() if organ.is_measured and organ.box_zyx]
+        lesions = [f"{each.organ}_{each.type}" for each in facts.lesions]
+        return {"image_id": image_id, "available_organs": [*organs, *dict.fromkeys(lesions)]}
+
+
+def _segment_organs(facts: CaseFacts, keys: tuple[str, ...]) -> Mapping[str, Any]:
+    organs = [organ for organ in (facts.organs.get(key) for key in keys) if organ is not None]
+    if not organs:
+        known = list(values.targets(facts))
+        error = f"no mask of {', '.join(keys)}"
+        return {"mask_found": False, "error": error, "available_targets": known}
+    counts = [organ.num_voxels for organ in organs if organ.num_voxels is not None]
+    return {
+        "mask_found": any(organ.is_measured for organ in organs),
+        "voxel_count": sum(counts),
+        "parts": {organ.key: organ.status for organ in organs},
+    }
+
+
+def _organ_scalars(facts: CaseFacts, keys: tuple[str, ...]) -> dict[str, Any]:
+    volume, mean, is_whole = values.volume_of(facts, keys)
+    note = {} if is_whole else {"note": "cut off or partly missing: a lower bound"}
+    table = {"volume_cm3": values.measured(volume, "cm3", **note)}
+    if mean is not None and facts.scan.unit == "HU":
+        table["mean_hu"] = values.measured(mean, "HU")
+    return table
+
+
+def _lesion_table(facts: CaseFacts, target: values.Target, name: str) -> dict[str, Any]:
+    found = values.chosen_lesions(facts, target)
+    if not found and not values.is_known(facts, target.organ, target.lesion_type):
+        raise ToolArgumentError(f"{name[:60]} was not looked for in this case")
+    return lesion_scalars(facts, found)
+
+
+def _group(facts: CaseFacts, name: str) -> str:
+    """The organ group that a name means: ``kidney`` for ``left kidney``."""
+    target = values.find_target(name, facts)
+    if not target.keys:
+        return target.organ
+    return structure(target.keys[0]).group
+
+
+def _organ_keys(facts: CaseFacts, name: str) -> tuple[str, ...]:
+    target = values.find_target(name, facts)
+    if target.keys:
+        return target.keys
+    return group_members(target.organ) if is_group(target.organ) else ()
+
+
+def _typed(facts: CaseFacts, arguments: Mapping[str, str]) -> tuple[LesionFacts, ...]:
+    """Lesions of an organ, of one side if the organ's name says it."""
+    target = values.find_target(arguments["organ"], facts)
+    kind = arguments.get("lesion_type")
+    lesions = facts.lesions_of(
+        _group(facts, arguments["organ"]), None if kind in (None, "lesion") else kind
+    )
+    if len(target.keys) == 1 and target.keys[0].endswith(("_left", "_right")):
+        side = target.keys[0].rsplit("_", 1)[1]
+        return tuple(each for each in lesions if each.side == side)
+    return lesions
+
+
+def _quantity(facts: CaseFacts, name: str, quantity: str) -> float:
+    """One quantity of one organ.
+
+    Raises:
+        ToolArgumentError: It is not known.
+    """
+    target = values.find_target(name, facts)
+    group = _group(facts, name)
+    found: float | None
+    if quantity == "lesion_burden_percent":
+        found = facts.derived.burden_percent.get(group)
+    elif quantity == "lesion_count":
+        is_known = values.is_known(facts, group, None)
+        found = float(len(_typed(facts, {"organ": name}))) if is_known else None
+    elif quantity == "mean_hu":
+        found = values.volume_of(facts, target.keys)[1] if facts.scan.unit == "HU" else None
+    else:
+        whole = organ_volume_cm3(facts, group) if len(target.keys) > 1 else None
+        found = whole if whole is not None else values.volume_of(facts, target.keys)[0]
+    if found is None:
+        raise ToolArgumentError(f"{quantity} of {name[:60]} is not known in this case")
+    return found
