@@ -19,6 +19,7 @@ from vol3d.cli import (
     config,
     data,
     doctor,
+    evaluate,
     info,
     measure,
     outcome,
@@ -44,6 +45,7 @@ app.command("compare")(compare.compare)
 app.command("info")(info.info)
 app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
+app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(data.app, name="data")
 app.add_typer(phantom.app, name="phantom")
 app.add_typer(config.app, name="config")
