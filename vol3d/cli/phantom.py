@@ -315,21 +315,37 @@ def bench(
         SizeOption, typer.Option("--size", case_sensitive=False, help="40 or 400 cases.")
     ] = SizeOption.SMALL,
     file_format: FormatFlag = FormatOption.NIFTI,
+    abstention: Annotated[
+        bool,
+        typer.Option(
+            "--abstention",
+            help="Cases with organs cut off or removed, half of whose questions the scan does not "
+            "settle; NIfTI only.",
+        ),
+    ] = False,
     is_json: JsonFlag = False,
     quiet: QuietFlag = False,
     verbose: VerboseFlag = False,
 ) -> None:
     """Make PhantomBench: held-out synthetic abdomens in the layout of DeepTumorVQA 2.0."""
-    from vol3d.data.phantom_bench import make_phantom_bench
+    from vol3d.data.abstention_bench import make_abstention_bench
+    from vol3d.data.phantom_bench import SIZES, make_phantom_bench
     from vol3d.report.schema import DISCLAIMER
 
+    if abstention and file_format is not FormatOption.NIFTI:
+        raise typer.BadParameter("--abstention writes NIfTI only.")
     folder = _new_folder(output, "benchmark")
-    counts = make_phantom_bench(
-        folder,
-        size=size.value,
-        file_format=file_format.value,
-        on_case=lambda case_id: print(case_id, file=sys.stderr) if verbose else None,
-    )
+
+    def on_case(case_id: str) -> None:
+        if verbose:
+            print(case_id, file=sys.stderr)
+
+    if abstention:
+        counts = make_abstention_bench(folder, num_cases=SIZES[size.value], on_case=on_case)
+    else:
+        counts = make_phantom_bench(
+            folder, size=size.value, file_format=file_format.value, on_case=on_case
+        )
     if is_json:
         print_json({"disclaimer": DISCLAIMER, "questions": dict(counts)})
     if not quiet:

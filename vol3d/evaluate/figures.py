@@ -90,6 +90,7 @@ class Beside:
     Args:
         references: Published rows.
         references_note: Whether they are comparable: shown with them.
+        is_comparable: Whether a place among them means anything.
         systems: Other runs, each with its own figures.
         blank: Rows of the system on blank scans, for the score above blank.
         comparisons: Paired tests, from ``compare_paired``.
@@ -97,6 +98,7 @@ class Beside:
 
     references: Sequence[ReferenceRow] = ()
     references_note: str = ""
+    is_comparable: bool = True
     systems: Sequence[SystemRun] = ()
     blank: Sequence[ScoredRow] | None = None
     comparisons: Sequence[PairedComparison] = ()
@@ -200,7 +202,7 @@ class EvaluationSummary:
         strata: Breakdowns by size, phase and the like.
         references: Published rows, best first.
         references_note: Whether they are comparable.
-        placement: Among published rows of the same kind; ``None`` without any.
+        placement: Among published rows of the same kind; ``None`` without comparable ones.
         systems: The main run first, then others.
         comparisons: Paired tests.
         notes: What a reader must know, such as questions without a counterpart.

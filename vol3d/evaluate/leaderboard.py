@@ -1,4 +1,4 @@
-"""The published table of DeepTumorVQA, and where a result stands in it."""
+"""The published table of DeepTumorVQA."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from vol3d.evaluate.rows import Form
 
@@ -55,54 +55,3 @@ def published_rows() -> tuple[PublishedRow, ...]:
         )
         for row in table["rows"]
     )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Placement:
-    """Where a result stands among published ones.
-
-    Args:
-        rank: 1 for the best; ties rank after published rows.
-        total: Number of published rows and this one.
-        above: The next better published row, if there is one.
-        below: The next worse or equal published row, if there is one.
-    """
-
-    rank: int
-    total: int
-    above: PublishedRow | None
-    below: PublishedRow | None
-
-
-def placement(overall_percent: float, *, form: Form, family: Family = "direct") -> Placement:
-    """Where a result stands, beside rows of its form and family; people stand with direct answers.
-
-    Args:
-        overall_percent: The official overall score of all 10,000 questions.
-        form: Multiple choice or free form.
-        family: ``direct`` or ``agent``.
-    """
-    families = ("direct", "human") if family == "direct" else (family,)
-    rows = [r for r in published_rows() if r.form == form and r.family in families]
-    rows.sort(key=lambda row: -row.overall)
-    better = [row for row in rows if row.overall >= overall_percent]
-    worse = [row for row in rows if row.overall < overall_percent]
-    return Placement(
-        rank=len(better) + 1,
-        total=len(rows) + 1,
-        above=better[-1] if better else None,
-        below=worse[0] if worse else None,
-    )
-
-
-def super_type_percent(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Official scores by group in percent; 0 for a group without questions, as published.
-
-    Args:
-        metrics: As the official scorer aggregates them.
-    """
-    groups = metrics["by_super_type"]
-    return {
-        name: round(100 * groups.get(name, {"accuracy": 0.0})["accuracy"], 2)
-        for name in SUPER_TYPES
-    }

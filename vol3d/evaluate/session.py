@@ -32,6 +32,11 @@ from vol3d.evaluate.systems import System
 from vol3d.measure.facts import CaseFacts
 from vol3d.vqa.dataset import QaRecord
 
+_COMPARABLE = "All 10,000 questions of the benchmark: the rows are comparable."
+_NOT_COMPARABLE = (
+    "Published rows are of the 10,000 questions of DeepTumorVQA 2.0. This run asked other or fewer "
+    "questions, so it has no place among them."
+)
 SUMMARY, PAGE = "summary.json", "evaluation.html"
 _NOTES: dict[Ablation, str] = {
     "blank": "scans of one value, no facts",
@@ -172,7 +177,7 @@ def finish(
         run_info: What was run.
     """
     records, form = benchmark.questions, run_info.form
-    facts_of = true_facts(benchmark)
+    facts_of, is_whole = true_facts(benchmark), is_whole_benchmark(records)
     runs: list[SystemRun] = []
     for each in answered:
         metrics = write_results(each.folder, records, each.answers, form)
@@ -186,7 +191,8 @@ def finish(
         run=run_info,
         beside=Beside(
             references=references(form),
-            references_note=_references_note(records),
+            references_note=_COMPARABLE if is_whole else _NOT_COMPARABLE,
+            is_comparable=is_whole,
             systems=others,
             blank=blank[0] if blank else None,
             comparisons=[
@@ -270,15 +276,9 @@ def references(form: Form) -> list[ReferenceRow]:
     ]
 
 
-def _references_note(records: Sequence[QaRecord]) -> str:
-    """Whether a result may be compared with published ones."""
-    is_whole = len(records) == 10_000 and all(r.qid.startswith("bench_") for r in records)
-    if is_whole:
-        return "All 10,000 questions of the benchmark: the rows are comparable."
-    return (
-        "Published rows are of the 10,000 questions of DeepTumorVQA 2.0. This run asked other or "
-        "fewer questions: its place among them says nothing."
-    )
+def is_whole_benchmark(records: Sequence[QaRecord]) -> bool:
+    """Whether these are all 10,000 questions of DeepTumorVQA 2.0, by number and ids."""
+    return len(records) == 10_000 and all(r.qid.startswith("bench_") for r in records)
 
 
 def true_facts(benchmark: Benchmark) -> FactsOf:

@@ -14,12 +14,10 @@ from dataclasses import dataclass
 
 from vol3d.evaluate.official import answer_type, relative_accuracy
 from vol3d.evaluate.rows import Form
-from vol3d.vqa.dataset import QaRecord
+from vol3d.vqa.dataset import NOT_ASSESSABLE, QaRecord
 from vol3d.vqa.parse import split_options
 from vol3d.vqa.values import means_the_same, plain
 
-NOT_ASSESSABLE = "not assessable"
-"""The answer of a system that says that this scan does not settle the question."""
 _THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 _ERROR = re.compile(r"^\s*\[ERROR\]")
 _SAYS = r"(?:answer|option|choice|boxed)\b[\s\"'*:={(\[]*(?:is|would be)?[\s\"'*:={(\[]*"

@@ -112,7 +112,9 @@ def summarise(
         ),
         references=tuple(sorted(beside.references, key=lambda row: (-row.overall, row.name))),
         references_note=beside.references_note,
-        placement=place(ours.overall, run.kind, beside.references),
+        placement=(
+            place(ours.overall, run.kind, beside.references) if beside.is_comparable else None
+        ),
         systems=(ours, *others),
         comparisons=tuple(beside.comparisons),
         notes=tuple(_notes(rows, ours, beside)),

@@ -18,10 +18,9 @@ from vol3d.anatomy import group_members, is_group
 from vol3d.evaluate.cases import Case
 from vol3d.evaluate.prompt import ReadPrompt, direct_prompt, read_prompt
 from vol3d.evaluate.rows import Form, Source
-from vol3d.evaluate.strict import NOT_ASSESSABLE
 from vol3d.measure.facts import CaseFacts
 from vol3d.vqa.answerer import answer_parsed, choose_option
-from vol3d.vqa.dataset import QaRecord
+from vol3d.vqa.dataset import NOT_ASSESSABLE, QaRecord
 from vol3d.vqa.options import LETTERS
 from vol3d.vqa.parse import ParsedPrompt, parse_prompt
 from vol3d.vqa.table import ALL_SUBTYPES

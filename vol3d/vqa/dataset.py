@@ -16,6 +16,8 @@ from vol3d.vqa.generate import VqaQuestion
 from vol3d.vqa.table import ALL_SUBTYPES
 
 VERSION = "vol3d-1"
+NOT_ASSESSABLE = "not assessable"
+"""The answer of a system that says that this scan does not settle the question."""
 QUESTION_TYPES = ("recognition", "measurement", "visual reasoning", "medical reasoning")
 
 

@@ -84,6 +84,11 @@ def make_distractors(
     return _other_organs(facts, slots["organ"], truth.key, rng)
 
 
+def all_answers(subtype: str) -> tuple[str, ...]:
+    """Keys of every answer of a subtype with a fixed vocabulary; empty for the others."""
+    return _SETS.get(subtype, ())
+
+
 _PERCENT = ("tumor burden percentage", "largest lesion slice", "emphysema index")
 
 
