@@ -13,13 +13,15 @@ from vol3d.errors import DataError, explain
 from vol3d.measure.engine import MeasureOptions
 from vol3d.measure.facts import CaseFacts, Phase
 from vol3d.measure.run import MaskInput, MeasuredCase, measure_paths
-from vol3d.volume import Volume
+from vol3d.volume import Modality, Volume
 from vol3d.vqa.dataset import QaRecord
 
 _IMAGE_ID = re.compile(r"[A-Za-z0-9]+_\d{8}")
 """Ids of public data sets; other names of folders may be patients'."""
 _ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", "")
 _CASE_FOLDERS = ("benchmark/ct", "train/ct", "ct", "image_only", "")
+_MODALITIES: Mapping[str, Modality] = {"ct": "CT", "mr": "MR"}
+"""By the scan's file name, which is all that says it in these data sets."""
 _CONTRAST: Mapping[str, Phase] = {
     "non-contrast": "unenhanced",
     "plain": "unenhanced",
@@ -122,7 +124,8 @@ def measure_paths_of(paths: CasePaths, options: MeasureOptions) -> MeasuredCase:
             )
         )
     own = replace(options, case_id=paths.image_id)
-    return measure_paths(paths.scan, MaskInput(paths=[paths.masks]), own)
+    modality = _MODALITIES.get(paths.scan.name.split(".")[0])
+    return measure_paths(paths.scan, MaskInput(paths=[paths.masks]), own, modality=modality)
 
 
 @dataclass(kw_only=True)

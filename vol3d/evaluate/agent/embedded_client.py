@@ -120,7 +120,7 @@ class EmbeddedClient:
             return ChatReply(content=_guess_unread(prompt))
         try:
             facts = facts_told(messages)
-        except (ValidationError, KeyError, TypeError) as error:
+        except (ValidationError, AttributeError, KeyError, TypeError) as error:
             raise ChatError(
                 f"{self.name}: got a tool result of another form ({type(error).__name__}); "
                 "expected that of vol3d's live tools. Use its own set of tools.",

@@ -50,7 +50,7 @@ def post_json(
         url: http or https.
         body: Sent as JSON.
         headers: Beside those of JSON.
-        timeout_s: From the first byte sent to the last one received.
+        timeout_s: From connecting to the last byte; headers that drip in may take longer.
 
     Raises:
         HttpError: There is no such value.
@@ -62,6 +62,7 @@ def post_json(
         target = f"{parts.path}?{parts.query}" if parts.query else parts.path
         sent = {"Content-Type": "application/json", "Accept": "application/json", **headers}
         connection.request("POST", target, body=json.dumps(body).encode("utf-8"), headers=sent)
+        _limit(connection, deadline)
         response = connection.getresponse()
         data = _read(connection, response, deadline)
     except TimeoutError:
@@ -93,6 +94,15 @@ def _connection(parts: SplitResult, timeout_s: float) -> http.client.HTTPConnect
     return http.client.HTTPConnection(host, parts.port, timeout=timeout_s)
 
 
+def _limit(connection: http.client.HTTPConnection, deadline: float) -> None:
+    """Lets the next step take what is left of the time."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    if connection.sock is not None:
+        connection.sock.settimeout(left)
+
+
 def _read(
     connection: http.client.HTTPConnection, response: http.client.HTTPResponse, deadline: float
 ) -> bytes:
@@ -100,11 +110,7 @@ def _read(
     chunks: list[bytes] = []
     size = 0
     while True:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        if connection.sock is not None:
-            connection.sock.settimeout(left)
+        _limit(connection, deadline)
         chunk = response.read1(_CHUNK)
         if not chunk:
             break

@@ -77,7 +77,7 @@ def look_up(query: str) -> list[Topic]:
     """The one or two topics that fit a query best; none where no keyword does.
 
     A topic scores one for each keyword that stands in the query or shares all its words with it,
-    and ten for the exact name of a kind of question.
+    and ten for the exact name of a kind of question or id of a threshold.
 
     Args:
         query: In English; case does not matter.
@@ -92,7 +92,8 @@ def look_up(query: str) -> list[Topic]:
 
 
 def _score(topic: Topic, text: str, words: set[str]) -> int:
-    named = 10 * sum(subtype.casefold() in text for subtype in topic.subtypes)
+    names = topic.subtypes or (topic.id,)
+    named = 10 * sum(name.casefold() in text for name in names)
     return named + sum(
         keyword in text or set(_WORD.findall(keyword)) <= words for keyword in topic.keywords
     )

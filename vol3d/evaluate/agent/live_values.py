@@ -14,6 +14,8 @@ from vol3d.vqa.tool_cache import LESION_TARGETS
 
 _DECIMALS = 3
 _ANY = "lesion"
+_MOST_NAMED = 30
+"""Targets that an error names."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,14 +58,17 @@ def find_target(name: str, facts: CaseFacts) -> Target:
     if lesion is not None and lesion.organ is not None:
         kind = None if lesion.type == _ANY else lesion.type
         return Target(organ=lesion.organ, lesion_type=kind, side=lesion.side)
-    raise ToolArgumentError(f"unknown target {name[:60]!r}; there are {', '.join(targets(facts))}")
+    known = targets(facts)
+    more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
+    shown = ", ".join(known[:_MOST_NAMED])
+    raise ToolArgumentError(f"unknown target {name[:60]!r}; there are {shown}{more}")
 
 
 def targets(facts: CaseFacts) -> tuple[str, ...]:
-    """Names of everything that can be asked about in a case: organs, vessels, lesions."""
+    """Names of everything that can be asked about in a case: lesions, organs, vessels."""
     organs = [key for key, organ in facts.organs.items() if organ.is_measured]
     lesions = [f"{organ}_{kind}" for organ, kinds in facts.annotated.items() for kind in kinds]
-    return tuple(dict.fromkeys([*organs, *LESION_TARGETS, *lesions]))
+    return tuple(dict.fromkeys([*LESION_TARGETS, *lesions, *organs]))
 
 
 def chosen_lesions(facts: CaseFacts, target: Target) -> tuple[LesionFacts, ...]:

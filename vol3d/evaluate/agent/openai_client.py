@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from vol3d.errors import ConfigError, explain
@@ -37,8 +37,10 @@ class OpenAiOptions:
         num_retries: After a time-out, a broken connection or reply, 408, 429 and 5xx.
         first_wait_s: Before the first retry; doubles with each.
         max_tokens: Of a reply.
-        temperature: 0 is greedy.
-        seed: Of the server's sampling.
+        tokens_field: Name of that limit in a request; newer models of OpenAI take only
+            ``max_completion_tokens``.
+        temperature: 0 is greedy; ``None`` sends none, for models that refuse one.
+        seed: Of the server's sampling; ``None`` sends none.
     """
 
     base_url: str
@@ -48,7 +50,8 @@ class OpenAiOptions:
     num_retries: int = 4
     first_wait_s: float = 1.0
     max_tokens: int = 1024
-    temperature: float = 0.0
+    tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    temperature: float | None = 0.0
     seed: int | None = 42
 
 
@@ -124,14 +127,13 @@ class OpenAiClient:
 
     def _settings(self) -> dict[str, Any]:
         options = self.options
-        settings: dict[str, Any] = {
+        settings = {
             "model": options.model,
             "temperature": options.temperature,
-            "max_tokens": options.max_tokens,
+            options.tokens_field: options.max_tokens,
+            "seed": options.seed,
         }
-        if options.seed is not None:
-            settings["seed"] = options.seed
-        return settings
+        return {name: value for name, value in settings.items() if value is not None}
 
     def _post(self, body: Mapping[str, Any]) -> Any:
         url = f"{self.options.base_url.rstrip('/')}/chat/completions"

@@ -6,7 +6,7 @@ DeepTumorVQA agent; the others tell what those cannot: places, neighbours, slice
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -139,7 +139,8 @@ class LiveTools:
         )
         if kind not in table:
             raise ToolArgumentError(
-                f"{kind} of {arguments['target']} is not known; known are {', '.join(table)}"
+                f"{kind} of {arguments['target'][:60]} is not known; known are "
+                f"{', '.join(table)}. Lesions have targets of their own, such as liver_tumor."
             )
         found: Mapping[str, Any] = table[kind]
         return found
@@ -220,6 +221,8 @@ class LiveTools:
         }
         if arguments["quantity"] != "mean_hu":
             result["sum"] = round(first + second, 3)
+        if arguments["quantity"] == "volume_cm3" and not _all_whole(facts, names):
+            result["note"] = "cut off or partly missing: volumes are lower bounds"
         if second > 0:
             result["ratio"] = round(first / second, 4)
         return result
@@ -238,6 +241,11 @@ class LiveTools:
         organs = [key for key, organ in facts.organs.items() if organ.is_measured and organ.box_zyx]
         lesions = [f"{each.organ}_{each.type}" for each in facts.lesions]
         return {"image_id": image_id, "available_organs": [*organs, *dict.fromkeys(lesions)]}
+
+
+def _all_whole(facts: CaseFacts, names: Iterable[str]) -> bool:
+    keys = (key for name in names for key in values.find_target(name, facts).keys)
+    return all(facts.whole_organ(key) is not None for key in keys)
 
 
 def _segment_organs(facts: CaseFacts, keys: tuple[str, ...]) -> Mapping[str, Any]:
