@@ -10,17 +10,17 @@ import argparse
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from vol3d.evaluate.agent.caches import CacheTools
 from vol3d.evaluate.agent.cases import MeasuredFolder, find_cases, phases_of
-from vol3d.evaluate.agent.chat import ChatClient
-from vol3d.evaluate.agent.embedded_client import EmbeddedClient, Settled
-from vol3d.evaluate.agent.eyes import NetworkEyes
+from vol3d.evaluate.agent.embedded_client import Settled
+from vol3d.evaluate.agent.eyes import NetworkEyes, embedded_clients
 from vol3d.evaluate.agent.loop import question_text
 from vol3d.evaluate.agent.run import AgentSettings, run_agent
+from vol3d.evaluate.agent.tool_choice import PUBLISHED_CACHES
 from vol3d.evaluate.agent.tools import LiveTools
 from vol3d.evaluate.agent.toolset import OFFICIAL_TOOLS, ToolSet
 from vol3d.evaluate.rows import Form
@@ -37,37 +37,35 @@ def main() -> None:
     parser.add_argument("bench", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--form", choices=("mc", "freeform"), default="mc")
+    parser.add_argument("--masks-dir", type=Path, help="other masks, in folders by image id")
     parser.add_argument("--network", action="store_true", help="let the network see the scans")
     given = parser.parse_args()
     form: Form = given.form
     records = load_questions(given.bench / "benchmark" / "test_qa.json")
-    cases = find_cases(given.bench)
+    cases = find_cases(given.bench, masks_dir=given.masks_dir)
     folder = MeasuredFolder(cases=cases, phases=phases_of(records), keep=len(cases))
-    eyes = None
-    if given.network:
-        eyes = NetworkEyes(Engine.load(device="cpu"), lambda image_id: cases[image_id].scan)
-    cache = given.bench / "tool_cache" / "benchmark_oracle_tool_cache.json"
+    engine = Engine.load(device="cpu") if given.network else None
+    eyes = None if engine is None else NetworkEyes(engine, lambda image_id: cases[image_id].scan)
     sets: list[ToolSet] = [
         LiveTools(folder.facts, scan_of=folder.scan),
         LiveTools(folder.facts, name="live, official tools only", only=OFFICIAL_TOOLS),
-        CacheTools.load(cache),
+        CacheTools.load(given.bench / PUBLISHED_CACHES["oracle cache"]),
         CacheTools({}, name="empty cache"),
     ]
     table = {"direct rules": score(records, direct(records, folder, form), form)}
     for tools in sets:
-        settled: Counter[Settled] = Counter()
+        settled: list[Settled] = []
         start = time.perf_counter()
         run = run_agent(
             records,
-            client_of(eyes, settled),
+            embedded_clients(eyes, on_settled=settled.append),
             tools=tools,
             out=given.out / f"{tools.name.replace(' ', '_')}_{form}.jsonl",
             settings=AgentSettings(form=form),
         )
-        answers = {row.qid: row.pred_answer for row in run.rows}
         table[tools.name] = {
-            **score(records, answers, form),
-            "settled_by": dict(settled),
+            **score(records, {row.qid: row.pred_answer for row in run.rows}, form),
+            "settled_by": dict(Counter(settled)),
             "faults": run.num_faults,
             "failed": len(run.failed),
             "seconds": round(time.perf_counter() - start, 1),
@@ -75,21 +73,6 @@ def main() -> None:
     print(f"{DISCLAIMER}; form {form}; percent right and number of questions")
     for name, row in table.items():
         print(f"{name}: {json.dumps(row)}")
-
-
-def client_of(
-    eyes: NetworkEyes | None, settled: Counter[Settled]
-) -> Callable[[QaRecord], ChatClient]:
-    """A client for each question, with or without the network."""
-
-    def count(way: Settled) -> None:
-        settled[way] += 1
-
-    def make(record: QaRecord) -> ChatClient:
-        look = None if eyes is None else eyes.look_at(record.image_id)
-        return EmbeddedClient(look, on_settled=count)
-
-    return make
 
 
 def direct(records: Iterable[QaRecord], folder: MeasuredFolder, form: Form) -> dict[str, str]:

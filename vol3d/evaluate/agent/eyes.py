@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from vol3d.errors import BudgetError
-from vol3d.evaluate.agent.embedded_client import Look
+from vol3d.evaluate.agent.chat import ChatClient
+from vol3d.evaluate.agent.embedded_client import EmbeddedClient, Look, Settled
 from vol3d.infer.claims import why_withheld
 from vol3d.infer.protocol import EngineLike
 from vol3d.infer.questions import check_question
 from vol3d.infer.scans import examine
+from vol3d.vqa.dataset import QaRecord
 
 _KEPT = 2
 
@@ -60,3 +62,22 @@ class NetworkEyes:
             while len(self._encoded) > _KEPT:
                 self._encoded.popitem(last=False)
         return self._encoded[image_id]
+
+
+def embedded_clients(
+    eyes: NetworkEyes | None = None,
+    *,
+    on_settled: Callable[[Settled], None] = lambda settled: None,
+) -> Callable[[QaRecord], ChatClient]:
+    """Makes the embedded model's client for each question.
+
+    Args:
+        eyes: The network's view of scans; without it rules and priors answer alone.
+        on_settled: Is told what settled each answer.
+    """
+
+    def make(record: QaRecord) -> ChatClient:
+        look = None if eyes is None else eyes.look_at(record.image_id)
+        return EmbeddedClient(look, on_settled=on_settled)
+
+    return make

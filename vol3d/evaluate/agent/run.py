@@ -50,12 +50,14 @@ class AgentRun:
         failed: Why a question was not answered, by qid; the next run tries it again.
         num_faults: Exceptions inside tools, over all answered questions.
         num_malformed: Calls that could not be read.
+        faulty: First fault by image id: these scans' tools did not work.
     """
 
     rows: tuple[ResultRow, ...]
     failed: Mapping[str, str]
     num_faults: int
     num_malformed: int
+    faulty: Mapping[str, str]
 
 
 def run_agent(
@@ -110,7 +112,18 @@ def run_agent(
         failed=failed,
         num_faults=sum(each.num_faults for each in own),
         num_malformed=sum(each.num_malformed for each in own),
+        faulty=_first_faults(own),
     )
+
+
+def _first_faults(trajectories: Iterable[Trajectory]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for trajectory in trajectories:
+        for turn in trajectory.turns:
+            for call in turn.calls:
+                if call.fault is not None:
+                    found.setdefault(trajectory.image_id, f"{call.name}: {call.fault}")
+    return found
 
 
 def _by_scan(records: list[QaRecord]) -> list[QaRecord]:

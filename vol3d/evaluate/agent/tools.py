@@ -6,11 +6,11 @@ DeepTumorVQA agent; the others tell what those cannot: places, neighbours, slice
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from typing import Any
 
-from vol3d.anatomy import group_members, is_group, structure
+from vol3d.evaluate.agent import live_queries as queries
 from vol3d.evaluate.agent import live_values as values
 from vol3d.evaluate.agent.chat import Schema
 from vol3d.evaluate.agent.knowledge import look_up, topics
@@ -36,11 +36,11 @@ from vol3d.evaluate.agent.toolset import (
     ToolSpec,
     run_tool,
 )
-from vol3d.measure.facts import CaseFacts, LesionFacts
-from vol3d.measure.lesion_rules import counts_by_segment, organ_volume_cm3
+from vol3d.measure.facts import CaseFacts
+from vol3d.measure.lesion_rules import counts_by_segment
 from vol3d.measure.neighbours import part_names
 from vol3d.volume import Volume
-from vol3d.vqa.tool_cache import case_tools, lesion_scalars
+from vol3d.vqa.tool_cache import case_tools
 
 FactsOf = Callable[[str], CaseFacts]
 ScanOf = Callable[[str], Volume]
@@ -118,7 +118,7 @@ class LiveTools:
             known = list(values.targets(facts))
             return {"mask_found": False, "error": str(error), "available_targets": known}
         if target.keys:
-            return _segment_organs(facts, target.keys)
+            return queries.segmented(facts, target.keys)
         found = values.chosen_lesions(facts, target)
         if not found and not values.is_known(facts, target.organ, target.lesion_type):
             return {
@@ -133,9 +133,9 @@ class LiveTools:
         target = values.find_target(arguments["target"], facts)
         kind = arguments["measurement_type"]
         table = (
-            _organ_scalars(facts, target.keys)
+            queries.organ_scalars(facts, target.keys)
             if target.keys
-            else _lesion_table(facts, target, arguments["target"])
+            else queries.lesion_table(facts, target, arguments["target"])
         )
         if kind not in table:
             raise ToolArgumentError(
@@ -147,18 +147,20 @@ class LiveTools:
 
     def _details(self, image_id: str, arguments: Mapping[str, str]) -> Mapping[str, Any]:
         facts = self._facts_of(image_id)
-        found = [key for key in _organ_keys(facts, arguments["organ"]) if key in facts.organs]
+        found = [
+            key for key in queries.organ_keys(facts, arguments["organ"]) if key in facts.organs
+        ]
         if not found:
             raise ToolArgumentError(f"{arguments['organ'][:60]} has no mask in this case")
         return {"organs": [values.organ_values(facts, key) for key in found]}
 
     def _lesions(self, image_id: str, arguments: Mapping[str, str]) -> Mapping[str, Any]:
         facts = self._facts_of(image_id)
-        found = _typed(facts, arguments)
+        found = queries.typed_lesions(facts, arguments)
         return {
-            "organ": _group(facts, arguments["organ"]),
+            "organ": queries.organ_group(facts, arguments["organ"]),
             "is_complete": values.is_known(
-                facts, _group(facts, arguments["organ"]), arguments.get("lesion_type")
+                facts, queries.organ_group(facts, arguments["organ"]), arguments.get("lesion_type")
             ),
             "lesions": [values.lesion_values(each) for each in found],
         }
@@ -173,14 +175,14 @@ class LiveTools:
 
     def _by_segment(self, image_id: str, arguments: Mapping[str, str]) -> Mapping[str, Any]:
         facts = self._facts_of(image_id)
-        organ = _group(facts, arguments["organ"])
+        organ = queries.organ_group(facts, arguments["organ"])
         known = counts_by_segment(facts).get(organ)
         if known is None:
             raise ToolArgumentError(
                 f"segments of {organ} are not masked, or its lesions were not looked for; known "
                 f"are {', '.join(counts_by_segment(facts)) or 'none'}"
             )
-        found = _typed(facts, arguments)
+        found = queries.typed_lesions(facts, arguments)
         names = part_names(organ).values()
         return {
             "organ": organ,
@@ -211,7 +213,7 @@ class LiveTools:
     def _compare(self, image_id: str, arguments: Mapping[str, str]) -> Mapping[str, Any]:
         facts = self._facts_of(image_id)
         names = (arguments["organ"], arguments["organ_b"])
-        first, second = (_quantity(facts, name, arguments["quantity"]) for name in names)
+        first, second = (queries.quantity_of(facts, name, arguments["quantity"]) for name in names)
         larger = "equal" if first == second else names[first < second]
         result: dict[str, Any] = {
             "quantity": arguments["quantity"],
@@ -221,7 +223,7 @@ class LiveTools:
         }
         if arguments["quantity"] != "mean_hu":
             result["sum"] = round(first + second, 3)
-        if arguments["quantity"] == "volume_cm3" and not _all_whole(facts, names):
+        if arguments["quantity"] == "volume_cm3" and not queries.all_whole(facts, names):
             result["note"] = "cut off or partly missing: volumes are lower bounds"
         if second > 0:
             result["ratio"] = round(first / second, 4)
@@ -241,90 +243,3 @@ class LiveTools:
         organs = [key for key, organ in facts.organs.items() if organ.is_measured and organ.box_zyx]
         lesions = [f"{each.organ}_{each.type}" for each in facts.lesions]
         return {"image_id": image_id, "available_organs": [*organs, *dict.fromkeys(lesions)]}
-
-
-def _all_whole(facts: CaseFacts, names: Iterable[str]) -> bool:
-    keys = (key for name in names for key in values.find_target(name, facts).keys)
-    return all(facts.whole_organ(key) is not None for key in keys)
-
-
-def _segment_organs(facts: CaseFacts, keys: tuple[str, ...]) -> Mapping[str, Any]:
-    organs = [organ for organ in (facts.organs.get(key) for key in keys) if organ is not None]
-    if not organs:
-        known = list(values.targets(facts))
-        error = f"no mask of {', '.join(keys)}"
-        return {"mask_found": False, "error": error, "available_targets": known}
-    counts = [organ.num_voxels for organ in organs if organ.num_voxels is not None]
-    return {
-        "mask_found": any(organ.is_measured for organ in organs),
-        "voxel_count": sum(counts),
-        "parts": {organ.key: organ.status for organ in organs},
-    }
-
-
-def _organ_scalars(facts: CaseFacts, keys: tuple[str, ...]) -> dict[str, Any]:
-    volume, mean, is_whole = values.volume_of(facts, keys)
-    note = {} if is_whole else {"note": "cut off or partly missing: a lower bound"}
-    table = {"volume_cm3": values.measured(volume, "cm3", **note)}
-    if mean is not None and facts.scan.unit == "HU":
-        table["mean_hu"] = values.measured(mean, "HU")
-    return table
-
-
-def _lesion_table(facts: CaseFacts, target: values.Target, name: str) -> dict[str, Any]:
-    found = values.chosen_lesions(facts, target)
-    if not found and not values.is_known(facts, target.organ, target.lesion_type):
-        raise ToolArgumentError(f"{name[:60]} was not looked for in this case")
-    return lesion_scalars(facts, found)
-
-
-def _group(facts: CaseFacts, name: str) -> str:
-    """The organ group that a name means: ``kidney`` for ``left kidney``."""
-    target = values.find_target(name, facts)
-    if not target.keys:
-        return target.organ
-    return structure(target.keys[0]).group
-
-
-def _organ_keys(facts: CaseFacts, name: str) -> tuple[str, ...]:
-    target = values.find_target(name, facts)
-    if target.keys:
-        return target.keys
-    return group_members(target.organ) if is_group(target.organ) else ()
-
-
-def _typed(facts: CaseFacts, arguments: Mapping[str, str]) -> tuple[LesionFacts, ...]:
-    """Lesions of an organ, of one side if the organ's name says it."""
-    target = values.find_target(arguments["organ"], facts)
-    kind = arguments.get("lesion_type")
-    lesions = facts.lesions_of(
-        _group(facts, arguments["organ"]), None if kind in (None, "lesion") else kind
-    )
-    if len(target.keys) == 1 and target.keys[0].endswith(("_left", "_right")):
-        side = target.keys[0].rsplit("_", 1)[1]
-        return tuple(each for each in lesions if each.side == side)
-    return lesions
-
-
-def _quantity(facts: CaseFacts, name: str, quantity: str) -> float:
-    """One quantity of one organ.
-
-    Raises:
-        ToolArgumentError: It is not known.
-    """
-    target = values.find_target(name, facts)
-    group = _group(facts, name)
-    found: float | None
-    if quantity == "lesion_burden_percent":
-        found = facts.derived.burden_percent.get(group)
-    elif quantity == "lesion_count":
-        is_known = values.is_known(facts, group, None)
-        found = float(len(_typed(facts, {"organ": name}))) if is_known else None
-    elif quantity == "mean_hu":
-        found = values.volume_of(facts, target.keys)[1] if facts.scan.unit == "HU" else None
-    else:
-        whole = organ_volume_cm3(facts, group) if len(target.keys) > 1 else None
-        found = whole if whole is not None else values.volume_of(facts, target.keys)[0]
-    if found is None:
-        raise ToolArgumentError(f"{quantity} of {name[:60]} is not known in this case")
-    return found

@@ -110,4 +110,5 @@ def test_faults_and_malformed_calls_are_counted(tmp_path: Path) -> None:
     )
     assert run.num_faults == 2
     assert run.num_malformed == 0
+    assert run.faulty == {"BDMAP_00000001": "describe_scan: KeyError: 'BDMAP_00000001'"}
     assert len(run.rows) == 2
