@@ -20,6 +20,7 @@ from vol3d.cli import (
     data,
     doctor,
     evaluate,
+    evaluate_sets,  # noqa: F401  (adds its commands to evaluate.app)
     info,
     measure,
     outcome,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -88,6 +91,33 @@ class RetrievalScores:
             "median_rank": interval_json(self.median_rank),
             "tied_queries": self.tied_queries,
         }
+
+
+def load_embeddings(embeddings: Path, texts: Path) -> Pairs:
+    """The pairs of two files.
+
+    Args:
+        embeddings: NumPy ``.npz`` with ``images`` and ``texts``, both (N, D).
+        texts: CSV with a row per pair, in the same order: ``text``, and ``patient`` if known.
+
+    Raises:
+        DataError: A file that cannot be read so, or another number of rows.
+    """
+    try:
+        with np.load(embeddings, allow_pickle=False) as arrays:
+            images, words = arrays["images"], arrays["texts"]
+    except (OSError, KeyError, ValueError, BadZipFile) as error:
+        raise _wrong("an .npz file with images and texts", type(error).__name__) from None
+    with texts.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if len(rows) != len(images) or any(not (row.get("text") or "").strip() for row in rows):
+        raise _wrong(f"{len(images)} rows with text in {texts.name}", f"{len(rows)} rows")
+    return Pairs(
+        images=images,
+        texts=words,
+        groups=text_groups([row["text"] for row in rows]),
+        patients=tuple(row.get("patient") or place for place, row in enumerate(rows)),
+    )
 
 
 def text_groups(texts: Sequence[str]) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from vol3d.errors import DataError
 from vol3d.evaluate.retrieval import (
     Pairs,
+    load_embeddings,
     prompt_pair_probability,
     ranks_of_first_hits,
     retrieval_json,
@@ -157,3 +159,24 @@ def test_a_large_scale_does_not_overflow() -> None:
 def test_a_scale_that_is_not_above_zero_is_refused(scale: float) -> None:
     with pytest.raises(DataError, match="a scale above 0"):
         prompt_pair_probability(np.eye(2), [1.0, 0], [0, 1.0], logit_scale=scale)
+
+
+def test_embeddings_are_read_from_files(tmp_path: Path) -> None:
+    np.savez(tmp_path / "e.npz", images=np.eye(3), texts=np.eye(3)[[0, 2, 1]])
+    (tmp_path / "t.csv").write_text("text,patient\nsame,p1\nother,p2\nsame,p1\n")
+    pairs = load_embeddings(tmp_path / "e.npz", tmp_path / "t.csv")
+    assert pairs.groups[0] == pairs.groups[2] != pairs.groups[1]
+    assert pairs.patients == ("p1", "p2", "p1")
+
+
+def test_a_text_too_few_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "e.npz", images=np.eye(3), texts=np.eye(3))
+    (tmp_path / "t.csv").write_text("text\none\ntwo\n")
+    with pytest.raises(DataError, match="3 rows with text"):
+        load_embeddings(tmp_path / "e.npz", tmp_path / "t.csv")
+
+
+def test_an_archive_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "e.npz").write_text("no archive")
+    with pytest.raises(DataError, match=r"\.npz file with images and texts"):
+        load_embeddings(tmp_path / "e.npz", tmp_path / "e.npz")
