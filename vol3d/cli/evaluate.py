@@ -37,6 +37,7 @@ from vol3d.cli.options import DeviceFlag, DownloadFlag, JsonFlag, QuietFlag, Ver
 from vol3d.cli.outcome import OK, SOME_FAILED, print_json
 
 if TYPE_CHECKING:
+    from vol3d.evaluate.benchmark import Benchmark
     from vol3d.evaluate.figures import EvaluationSummary
 
 app = typer.Typer(help="How good a system is, and how sure that is.", no_args_is_help=True)
@@ -75,6 +76,12 @@ def deeptumorvqa(
     prompt: Annotated[
         Path | None,
         typer.Option("--prompt", help="prompt.json of vol3d evaluate select-prompt."),
+    ] = None,
+    training: Annotated[
+        Path | None,
+        typer.Option(
+            "--training", help="What the model learned from: what it shares with DATA is told."
+        ),
     ] = None,
     no_abstain: Annotated[
         bool, typer.Option("--no-abstain", help="Never answer 'not assessable'.")
@@ -144,17 +151,30 @@ def deeptumorvqa(
     )
     rows = [EvaluationRow(system=each) for each in systems]
     rows += [EvaluationRow(system=systems[0], ablation=each.value) for each in ablate or ()]
-    session = Session(
-        title=f"{Path(data).name}, {split.value}",
-        plan=plan,
-        rows=rows,
-        provenance=provenance_of(plan.header(systems[0])),
-    )
+    provenance = provenance_of(plan.header(systems[0]))
+    if training is not None:
+        provenance["training"] = _shared_with(training, benchmark)
+    title = f"{Path(data).name}, {split.value}"
+    session = Session(title=title, plan=plan, rows=rows, provenance=provenance)
     with volume_progress(is_quiet=quiet, is_verbose=verbose) as on_volume:
         summary = run_session(session, output, on_volume=on_volume)
     if summary is None:
         return _tell_part(output, part_id, num_parts, is_quiet=quiet)
     return _tell(summary, output, is_json=is_json, is_quiet=quiet)
+
+
+def _shared_with(training: Path, benchmark: Benchmark) -> str:
+    """What training data share with the questions that are evaluated, in one line."""
+    from vol3d.evaluate.contamination import check_contamination
+    from vol3d.evaluate.set_items import items_of_questions, read_items
+
+    report = check_contamination(read_items(training), items_of_questions(benchmark.questions))
+    shared = [f"{kind}: {each.count}" for kind, each in report.overlaps.items() if each.count]
+    told = f"{report.training_images} scans; shared {', '.join(shared) or 'nothing'}"
+    text = f"{'clean' if report.is_clean else 'NOT CLEAN'}, {training.name}, {told}"
+    if not report.is_clean:
+        print(f"Warning: training data share cases with the test: {text}", file=sys.stderr)
+    return text
 
 
 def _template(prompt: Path | None, image_ids: tuple[str, ...]) -> str | None:
