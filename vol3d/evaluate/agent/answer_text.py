@@ -10,15 +10,14 @@ from vol3d.vqa.options import LETTERS
 from vol3d.vqa.values import means_the_same
 
 _THINK = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.IGNORECASE | re.DOTALL)
-_SAID = re.compile(
-    r"(?:\banswer|\boption|\bchoice)\b(?:\s+is)?\s*[:=]?\s*[*_(\[\"'`]*([A-D])(?![A-Za-z])"
-)
-_SAID_ANY = re.compile(r"(?i:\banswer\b(?:\s+is)?)\s*[:=]?\s*[*_(\[\"'`]*([A-D])(?![A-Za-z])")
+_LETTER = r"\s*[:=]?\s*[*_(\[\"'`]*([A-D])(?![A-Za-z])"
+_SAID = re.compile(rf"(?i:\banswer\b(?:\s+is)?){_LETTER}")
+_NAMED = re.compile(rf"(?i:\b(?:option|choice)\b){_LETTER}")
 _ALONE = re.compile(r"^[\s*_(\[\"'`]*([A-Da-d])[\s*_)\]\"'`.]*$")
-_FIRST = re.compile(r"^[\s*_(\[\"'`]*([A-D])[)\].:*](?:\s|$)")
-_WORD = re.compile(r"(?<![A-Za-z'])([B-D])(?![A-Za-z'])")
-_PREFIX = re.compile(r"^.*?\b(?:final answer|answer)\b(?:\s+is)?\s*:?\s*", re.IGNORECASE)
-_NUMBER = re.compile(r"[-\u2212]?\d+(?:,\d{3})*(?:\.\d+)?")
+_FIRST = re.compile(r"^[\s*_(\[\"'`]*([A-D])[)\].:*](?:\s|$)|^([A-D]),\s+(?![A-D]\b)")
+_WORD = re.compile(r"(?<![A-Za-z'])([B-D]|A(?!\s+(?!or\b|and\b)[a-z]))(?![A-Za-z'])")
+_PREFIX = re.compile(r"^.*\banswer\b(?:\s+is)?\s*:?\s*(?=\S)", re.IGNORECASE | re.DOTALL)
+_NUMBER = re.compile(r"(?<![\w^.])[-\u2212]?\d+(?:,\d{3})*(?:\.\d+)?")
 _EDGES = " \t\r\n*_`\"'."
 
 
@@ -41,31 +40,38 @@ def bare_answer(
     told = without_thoughts(text)
     if form == "mc":
         return _letter(told, options)
-    words = _PREFIX.sub("", told, count=1).strip(_EDGES) if told.count("\n") == 0 else told
-    if not is_number:
-        return words.splitlines()[-1].strip(_EDGES) if words else ""
-    numbers = _NUMBER.findall(words)
-    if not numbers:
+    cut = _PREFIX.match(told)
+    words = told[cut.end() :] if cut is not None else told
+    if is_number:
+        return _number(words, is_first=cut is not None)
+    lines = words.strip(_EDGES).splitlines()
+    return lines[0 if cut is not None else -1].strip(_EDGES) if lines else ""
+
+
+def _number(text: str, *, is_first: bool) -> str:
+    """The first number after the word answer or at the text's begin, else the last one."""
+    found = list(_NUMBER.finditer(text))
+    if not found:
         return ""
-    return (
-        str(numbers[0] if len(numbers) == 1 else numbers[-1])
-        .replace(",", "")
-        .replace("\u2212", "-")
-    )
+    is_first = is_first or not text[: found[0].start()].strip(_EDGES)
+    return found[0 if is_first else -1].group().replace(",", "").replace("\u2212", "-")
 
 
 def _letter(text: str, options: Sequence[str]) -> str:
     alone = _ALONE.match(text)
     if alone is not None:
         return alone.group(1).upper()
-    said = [*_SAID.finditer(text), *_SAID_ANY.finditer(text)]
+    said = _SAID.findall(text)
     if said:
-        return max(said, key=lambda match: match.end()).group(1)
+        return str(said[-1])
     first = _FIRST.match(text)
     if first is not None:
-        return first.group(1)
+        return first.group(1) or first.group(2)
     same = [n for n, option in enumerate(options) if means_the_same(text, option)]
     if len(same) == 1:
         return LETTERS[same[0]]
-    words = set(_WORD.findall(text))
-    return words.pop() if len(words) == 1 else ""
+    for pattern in (_NAMED, _WORD):
+        letters = set(pattern.findall(text))
+        if letters:
+            return str(letters.pop()) if len(letters) == 1 else ""
+    return ""
