@@ -160,7 +160,7 @@ def deeptumorvqa(
         summary = run_session(session, output, on_volume=on_volume)
     if summary is None:
         return _tell_part(output, part_id, num_parts, is_quiet=quiet)
-    return _tell(summary, output, is_json=is_json, is_quiet=quiet)
+    return tell_summary(summary, output, is_json=is_json, is_quiet=quiet)
 
 
 def _shared_with(training: Path, benchmark: Benchmark) -> str:
@@ -199,8 +199,8 @@ def _tell_part(output: Path, part_id: int, num_parts: int, *, is_quiet: bool) ->
     return SOME_FAILED if num_failed else OK
 
 
-def _tell(summary: EvaluationSummary, output: Path, *, is_json: bool, is_quiet: bool) -> int:
-    """Prints the tables on stderr, or the summary as JSON on stdout."""
+def tell_summary(summary: EvaluationSummary, output: Path, *, is_json: bool, is_quiet: bool) -> int:
+    """Prints the tables on stderr, and the summary as JSON on stdout if asked; the exit code."""
     if is_json:
         print_json(json.loads(summary.to_json()))
     if not is_quiet:
@@ -234,7 +234,7 @@ def merge_parts(
     )
     benchmark = selected(data, selection)
     summary = session.merge_parts(parts, output, benchmark=benchmark)
-    return _tell(summary, output, is_json=is_json, is_quiet=quiet)
+    return tell_summary(summary, output, is_json=is_json, is_quiet=quiet)
 
 
 @app.command("score")
@@ -284,7 +284,7 @@ def score(
         provenance={"results": ", ".join(names)},
     )
     summary = finish(answered, output, benchmark=benchmark, run_info=info)
-    return _tell(summary, output, is_json=is_json, is_quiet=quiet)
+    return tell_summary(summary, output, is_json=is_json, is_quiet=quiet)
 
 
 def _names(paths: list[Path]) -> list[str]:

@@ -20,7 +20,8 @@ from vol3d.cli import (
     data,
     doctor,
     evaluate,
-    evaluate_sets,  # noqa: F401  (adds its commands to evaluate.app)
+    evaluate_agent,  # noqa: F401  (adds its commands to evaluate.app)
+    evaluate_sets,  # noqa: F401  (so does this)
     info,
     measure,
     outcome,

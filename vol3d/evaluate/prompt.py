@@ -123,7 +123,7 @@ def read_prompt(text: str) -> ReadPrompt:
         kind=_kind(instruction, options=options, has_spacing=has_spacing),
         sex=_sex(fields.get("sex", "")),
         age_years=_age(fields.get("age", "")),
-        phase=_PHASES.get(fields.get("contrast", "").strip().lower()),
+        phase=phase_named(fields.get("contrast")),
     )
 
 
@@ -151,9 +151,14 @@ def _age(text: str) -> float | None:
     return float(match.group()) if match else None
 
 
+def phase_named(contrast: str | None) -> Phase | None:
+    """The phase that a word of the public tables names; ``None`` for none or another word."""
+    return _PHASES.get((contrast or "").strip().lower())
+
+
 def phase_of_record(record: QaRecord) -> Phase | None:
     """The contrast phase that a question's record tells, if it tells one."""
-    return _PHASES.get((record.contrast or "").strip().lower())
+    return phase_named(record.contrast)
 
 
 def sex_of_record(record: QaRecord) -> Literal["F", "M"] | None:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from vol3d.evaluate.benchmark import Benchmark
+from vol3d.evaluate.casebook import hints_of
 from vol3d.evaluate.cases import Ablation, Case, shuffled
-from vol3d.evaluate.evidence import Facts, PatientHints
-from vol3d.evaluate.prompt import age_of_record, phase_of_record, sex_of_record
+from vol3d.evaluate.evidence import Facts
 from vol3d.evaluate.results import AnswerLog
 from vol3d.evaluate.rows import Evidence, Form, ResultRow
 from vol3d.evaluate.systems import Asked, Given, System, asked_of_record
@@ -118,11 +118,7 @@ def _case(plan: RunPlan, record: QaRecord, others: Mapping[str, str] | None) -> 
     return Case(
         place=plan.benchmark.place(image),
         evidence=plan.facts,
-        hints=PatientHints(
-            phase=phase_of_record(record),
-            sex=sex_of_record(record),
-            age_years=age_of_record(record),
-        ),
+        hints=hints_of(record),
         ablation=plan.ablation,
     )
 

@@ -32,7 +32,10 @@ from vol3d.evaluate.systems import System
 from vol3d.measure.facts import CaseFacts
 from vol3d.vqa.dataset import QaRecord
 
-_COMPARABLE = "All 10,000 questions of the benchmark: the rows are comparable."
+_COMPARABLE = (
+    "Published rows are those of DeepTumorVQA 2.0. This run asked all its 10,000 questions, so "
+    "that they are comparable."
+)
 _NOT_COMPARABLE = (
     "Published rows are of the 10,000 questions of DeepTumorVQA 2.0. This run asked other or fewer "
     "questions, so it has no place among them."
@@ -268,8 +271,6 @@ def references(form: Form) -> list[ReferenceRow]:
             measurement=row.by_super_type["measurement"],
             visual=row.by_super_type["visual reasoning"],
             medical=row.by_super_type["medical reasoning"],
-            source="DeepTumorVQA 2.0, table of results",
-            note="200 questions" if row.family == "human" else "",
         )
         for row in published_rows()
         if row.form == form

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from vol3d.data.case_manifest import MASK_NAMES, SCAN_NAMES
 from vol3d.errors import DataError, explain
+from vol3d.evaluate.prompt import phase_of_record
 from vol3d.measure.engine import MeasureOptions
 from vol3d.measure.facts import CaseFacts, Phase
 from vol3d.measure.run import MaskInput, MeasuredCase, measure_paths
@@ -22,16 +23,6 @@ _ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", "")
 _CASE_FOLDERS = ("benchmark/ct", "train/ct", "ct", "image_only", "")
 _MODALITIES: Mapping[str, Modality] = {"ct": "CT", "mr": "MR"}
 """By the scan's file name, which is all that says it in these data sets."""
-_CONTRAST: Mapping[str, Phase] = {
-    "non-contrast": "unenhanced",
-    "plain": "unenhanced",
-    "arterial": "arterial",
-    "venous": "venous",
-    "portal venous": "venous",
-    "delay": "delayed",
-    "delayed": "delayed",
-}
-"""Words of the data sets for phases."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,14 +40,9 @@ class CasePaths:
     masks: Path | None
 
 
-def phase_named(contrast: str | None) -> Phase | None:
-    """The phase that a data set's word for contrast names; ``None`` for none or another word."""
-    return None if contrast is None else _CONTRAST.get(contrast.strip().casefold())
-
-
 def phases_of(records: Iterable[QaRecord]) -> dict[str, Phase]:
     """Phase by image id, where the questions of a data set tell it."""
-    told = {record.image_id: phase_named(record.contrast) for record in records}
+    told = {record.image_id: phase_of_record(record) for record in records}
     return {image_id: phase for image_id, phase in told.items() if phase is not None}
 
 

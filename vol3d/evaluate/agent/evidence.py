@@ -8,8 +8,8 @@ from importlib.metadata import version
 from typing import Any
 
 from vol3d.anatomy import find_structure, thresholds_sha256
-from vol3d.evaluate.agent.cases import phase_named
 from vol3d.evaluate.agent.chat import Message, tool_results
+from vol3d.evaluate.prompt import phase_named
 from vol3d.measure.facts import (
     CaseFacts,
     LesionFacts,

@@ -17,6 +17,7 @@ from vol3d.evaluate.agent.chat import (
 )
 from vol3d.evaluate.agent.toolset import ToolResult, ToolSet
 from vol3d.evaluate.agent.trajectories import LoggedCall, LoggedTurn, Trajectory, logged_result
+from vol3d.evaluate.prompt import direct_prompt
 from vol3d.evaluate.rows import Form
 from vol3d.vqa.dataset import QaRecord
 from vol3d.vqa.parse import split_options
@@ -97,26 +98,7 @@ def question_text(record: QaRecord, form: Form) -> str:
         record: The question.
         form: Multiple choice or free form.
     """
-    subtype = ALL_SUBTYPES[record.question_subtype]
-    told = ("sex", "age", "scanner", "contrast")
-    known = [f"{name}={getattr(record, name)}" for name in told if getattr(record, name)]
-    lines = ["Abdominal CT; one axial slice at W400/L50 stands for the volume."]
-    if known:
-        lines.append(f"Patient: {', '.join(known)}.")
-    if subtype.answer_type == "numeric":
-        lines.append(f"Voxel spacing (mm): {record.spacing}.  Volume shape: {record.shape}.")
-    lines.append(record.mc_question if form == "mc" else record.question)
-    lines.append(_instruction(subtype.answer_type, form))
-    return "\n".join(lines)
-
-
-def _instruction(answer_type: str, form: Form) -> str:
-    if form == "mc":
-        return "Reply with a single letter (A, B, C or D) and nothing else."
-    return {
-        "numeric": "Reply with a single number and nothing else.",
-        "binary": "Reply with 'yes' or 'no' and nothing else.",
-    }.get(answer_type, "Reply with a short phrase and nothing else.")
+    return direct_prompt(record, form, view="2d_image")
 
 
 def run_question(
