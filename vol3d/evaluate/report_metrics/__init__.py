@@ -1,0 +1,1 @@
+"""Report generation: text overlap, clinical metrics of RadEval, and tumour-level scores."""
