@@ -255,9 +255,7 @@ def _type_of(clause: str, terms: Terms) -> tuple[str | None, re.Match[str] | Non
     return None, None
 
 
-def _presence(
-    clause: str, kind: str | None, match: re.Match[str] | None, terms: Terms
-) -> Presence:
+def _presence(clause: str, kind: str | None, match: re.Match[str] | None, terms: Terms) -> Presence:
     """Whether a clause states, denies or doubts its finding.
 
     A doubt that follows a lesion ("a mass, likely a metastasis") is about its nature, not about

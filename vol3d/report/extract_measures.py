@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from vol3d.anatomy import group_members
 from vol3d.report.extract_terms import Terms, first_meaning
@@ -22,13 +23,15 @@ _SHARED_UNIT = re.compile(
     rf"(?<![\d.])(?<!segment )(?<!segments )({_NUMBER})"
     rf"(?=(?:, {_NUMBER})*,? and {_NUMBER}\s*({_UNIT})\b)"
 )
-_BOUND = re.compile(rf"(?:<|less than|smaller than|under|below|不足|小于)\s*({_NUMBER})\s*({_UNIT})")
+_BOUND = re.compile(
+    rf"(?:<|less than|smaller than|under|below|不足|小于)\s*({_NUMBER})\s*({_UNIT})"
+)
 _SUBCENTIMETRE = re.compile(r"sub-?centimet(?:re|er)|亚厘米")
 _RANGE = re.compile(
-    rf"(?:from|between)\s+{_NUMBER}\s*{_UNIT}?\s*(?:to|and|-|–)\s*(?={_NUMBER}\s*{_UNIT})"
-    rf"|{_NUMBER}\s*{_UNIT}?\s*(?:to|-|–|~|至)\s*(?={_NUMBER}\s*{_UNIT})"
+    rf"(?:from|between)\s+{_NUMBER}\s*{_UNIT}?\s*(?:to|and|-|\u2013)\s*(?={_NUMBER}\s*{_UNIT})"
+    rf"|{_NUMBER}\s*{_UNIT}?\s*(?:to|-|\u2013|~|至)\s*(?={_NUMBER}\s*{_UNIT})"
 )
-_JOINT = re.compile(r",? and |[,;] |[，；、及和]")
+_JOINT = re.compile(",? and |[,;] |[\uff0c\uff1b、及和]")
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5", "vi": "6", "vii": "7", "viii": "8"}
 _UNCOUNTED = {
     "effusion",
@@ -87,7 +90,7 @@ def pieces_of(clause: str, terms: Terms) -> list[str]:
         return [clause]
     is_place_first = bool(_place_marks(clause[: found[0].start()], terms))
     pieces, start = [], 0
-    for this, following in zip(found, found[1:], strict=False):
+    for this, following in pairwise(found):
         joints = list(_JOINT.finditer(clause, this.end(), following.start()))
         if not joints:
             continue
@@ -118,7 +121,7 @@ def location_in(clause: str, organ: str, terms: Terms) -> tuple[str, ...]:
 def _segments(text: str) -> list[str]:
     """Numbers of liver segments; ``5-8`` stands for all four."""
     found: list[str] = []
-    for first, last in re.findall(r"(\d|[iv]+)[ab]?(?:\s*[-–]\s*(\d|[iv]+))?", text):
+    for first, last in re.findall(r"(\d|[iv]+)[ab]?(?:\s*[-\u2013]\s*(\d|[iv]+))?", text):
         low, high = _ROMAN.get(first, first), _ROMAN.get(last, last)
         if low.isdigit() and high.isdigit():
             found += [str(number) for number in range(int(low), int(high) + 1)]
