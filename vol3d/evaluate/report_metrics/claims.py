@@ -180,8 +180,8 @@ def _expand(finding: ExtractedFinding) -> Iterator[LesionClaim]:
 def _merge(mentions: Sequence[_Mention]) -> Iterable[LesionClaim]:
     """Each lesion once: mentions of different sentences that may be one lesion are joined."""
     clusters: list[tuple[LesionClaim, set[tuple[int, int]]]] = []
-    for mention in sorted(mentions, key=lambda each: (_order(each.claim), each.source)):
-        place = None if mention.is_further else _home(mention, clusters)
+    for mention in sorted(mentions, key=_rank):
+        place = _home(mention, clusters)
         if place is None:
             clusters.append((mention.claim, {mention.source}))
         else:
@@ -190,13 +190,21 @@ def _merge(mentions: Sequence[_Mention]) -> Iterable[LesionClaim]:
     return [claim for claim, _ in clusters]
 
 
+def _rank(mention: _Mention) -> tuple[object, ...]:
+    """Sized mentions first, and those called another lesion after the ones that are not."""
+    is_unsized = mention.claim.size_mm is None
+    return (is_unsized, mention.is_further, _order(mention.claim), mention.source)
+
+
 def _home(
     mention: _Mention, clusters: Sequence[tuple[LesionClaim, set[tuple[int, int]]]]
 ) -> int | None:
     fitting = [
         (-_likeness(claim, mention.claim), index)
         for index, (claim, sources) in enumerate(clusters)
-        if mention.source not in sources and _may_be_one(claim, mention.claim)
+        if mention.source not in sources
+        and _may_be_one(claim, mention.claim)
+        and (not mention.is_further or _is_told_alike(claim, mention.claim))
     ]
     return min(fitting)[1] if fitting else None
 
@@ -210,6 +218,11 @@ def _may_be_one(first: LesionClaim, second: LesionClaim) -> bool:
         and not (kinds & _CYSTIC and kinds & _SOLID)
         and _is_same_size(first, second)
     )
+
+
+def _is_told_alike(first: LesionClaim, second: LesionClaim) -> bool:
+    """Whether both tell size and location: then "another lesion" may be a repeated one."""
+    return all(each.size_mm is not None and each.location for each in (first, second))
 
 
 def _is_same_size(first: LesionClaim, second: LesionClaim) -> bool:

@@ -16,10 +16,11 @@ def answer_to(request: dict[str, Any]) -> dict[str, Any]:
     """The answer to one request."""
     try:
         hub = import_module("huggingface_hub")
+        constants = import_module("huggingface_hub.constants")
         package = import_module("RadEval")
     except ModuleNotFoundError as error:
         return {"missing_package": error.name}
-    if not hub.constants.HF_HUB_OFFLINE:
+    if not constants.HF_HUB_OFFLINE:
         return {"failure": "the Hugging Face hub is not offline"}
     models = [model for own in request["models"].values() for model in own]
     missing = [model for model in models if not _is_on_disk(hub, model)]
@@ -32,9 +33,11 @@ def answer_to(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_on_disk(hub: Any, model: str) -> bool:
+    """Whether the hub's cache holds the model; asked so, it never goes to the network."""
+    errors = import_module("huggingface_hub.errors")
     try:
         hub.snapshot_download(model, local_files_only=True)
-    except hub.errors.LocalEntryNotFoundError:
+    except errors.LocalEntryNotFoundError:
         return False
     return True
 

@@ -141,7 +141,8 @@ def meteor_without_synonyms(
 ) -> float:
     """METEOR of exact and stem matches, 0 to 1, mean over texts, by nltk.
 
-    The third stage of METEOR, WordNet's synonyms, needs a download and is left out, so values are
+    The third stage of METEOR, WordNet's synonyms, needs a download and is left out, and nltk pairs
+    a repeated word with its last occurrence instead of looking for the fewest chunks: values are
     not comparable with published METEOR scores.
 
     Args:
