@@ -36,6 +36,9 @@ _BREAKDOWN = re.compile(
     r"[(\uff08][^()\uff08\uff09]*(?:个|mass|cyst|lesion)[^()\uff08\uff09]*[)\uff09]"
 )
 """How many lesions of which type, in parentheses after their number."""
+_SIZES_OF_TWO = re.compile(r"(\d\s*(?:mm|cm)) and an? (?=\d)")
+"""``a 12 mm and a 25 mm lesion``: the noun stands once."""
+_COMMA = re.compile("[,;\uff0c\uff1b]")
 _OPPOSITE = {"left": "right", "right": "left"}
 _Organs = Sequence[tuple[str, str | None]]
 
@@ -95,9 +98,8 @@ def extract_findings(
 
 def _told_more(finding: ExtractedFinding, text: str, terms: Terms) -> ExtractedFinding:
     """The finding with what a sentence that refers back to it adds."""
-    if terms.has("negation", text):
-        is_gone = terms.has("resolved", text)
-        return finding if not is_gone else replace(finding, presence="absent", change="resolved")
+    if terms.has("gone", text):
+        return replace(finding, presence="absent", change="resolved")
     bare = with_units(terms.without("prior", text))
     return replace(
         finding,
@@ -110,10 +112,13 @@ def _told_more(finding: ExtractedFinding, text: str, terms: Terms) -> ExtractedF
 def _sentence(sentence: SplitSentence, terms: Terms) -> list[ExtractedFinding]:
     found: list[ExtractedFinding] = []
     context = sentence.context
-    clauses = terms.single["split"].split(_BREAKDOWN.sub(" ", sentence.text))
+    text = _SIZES_OF_TWO.sub(r"\1 and ", _BREAKDOWN.sub(" ", sentence.text))
+    clauses = terms.single["split"].split(text)
     for number, clause in enumerate(clauses):
         fallback = context or _organ_ahead(clauses[number + 1 :], terms)
         made = list(_clause(clause, terms, fallback, sentence.number))
+        if found and _is_nature(clause, found[-1], made, terms):
+            continue
         change = None if made else first_meaning(clause, terms.changes)
         if change is not None and found:
             found[-1] = replace(found[-1], change=change)
@@ -123,6 +128,22 @@ def _sentence(sentence: SplitSentence, terms: Terms) -> list[ExtractedFinding]:
             context = (made[-1].organ, None)
         found += made
     return found
+
+
+def _is_nature(
+    clause: str, before: ExtractedFinding, made: Sequence[ExtractedFinding], terms: Terms
+) -> bool:
+    """Whether a clause only says what the lesion before it may be: "; IPMN favored"."""
+    return (
+        before.presence != "absent"
+        and before.type in FOCAL_TYPES
+        and len(made) == 1
+        and made[0].type in FOCAL_TYPES
+        and made[0].presence != "absent"
+        and not (made[0].sizes_mm or made[0].location)
+        and terms.has("nature", clause)
+        and not organs_in(clause, terms)
+    )
 
 
 def _organ_ahead(clauses: Sequence[str], terms: Terms) -> tuple[str, str | None] | None:
@@ -141,11 +162,13 @@ def _clause(
     bare = terms.without("pseudo", SLICE.sub(" ", VOLUME.sub(" ", bare)))
     kind, match = _type_of(terms.without("nonlesion", bare), terms)
     condition = first_meaning(bare, terms.conditions)
+    if kind in FOCAL_TYPES and condition == "missing" and terms.has("gone", bare):
+        condition = None
     is_normal = terms.has("normal", bare)
     is_history = terms.has("history", bare) and condition is None
     if (kind is None and condition is None and not is_normal) or is_history:
         return
-    presence = _presence(bare, kind, match, terms)
+    presence = _presence(bare, terms)
     if condition is not None and (kind is None or condition == "missing"):
         kind, match, presence = condition, None, "present"
     elif is_normal and (kind is None or terms.language == "zh"):
@@ -255,7 +278,7 @@ def _type_of(clause: str, terms: Terms) -> tuple[str | None, re.Match[str] | Non
     return None, None
 
 
-def _presence(clause: str, kind: str | None, match: re.Match[str] | None, terms: Terms) -> Presence:
+def _presence(clause: str, terms: Terms) -> Presence:
     """Whether a clause states, denies or doubts its finding.
 
     A doubt that follows a lesion ("a mass, likely a metastasis") is about its nature, not about
@@ -264,14 +287,30 @@ def _presence(clause: str, kind: str | None, match: re.Match[str] | None, terms:
     doubt = terms.single["uncertain"].search(clause)
     if doubt is not None and not terms.has("not_uncertain", clause):
         is_nature = terms.language == "en" or doubt.group() == "考虑"
-        is_nature = is_nature and _is_after_lesion(doubt, clause, terms)
+        is_nature = is_nature and _names_type(clause[: doubt.start()], terms, FOCAL_TYPES)
         if not is_nature or terms.has("existence", clause):
             return "uncertain"
-    return "absent" if terms.has("negation", clause) else "present"
+    return "absent" if _is_denied(clause, terms) else "present"
 
 
-def _is_after_lesion(doubt: re.Match[str], clause: str, terms: Terms) -> bool:
+def _is_denied(clause: str, terms: Terms) -> bool:
+    """Whether a negation is about the finding and not about how it looks.
+
+    A negation that follows the finding and is followed by none before the next comma ("a lesion
+    shows no enhancement") leaves it in place.
+    """
+    if terms.has("gone", clause):
+        return True
     return any(
-        kind in FOCAL_TYPES and pattern.search(clause[: doubt.start()])
+        not _names_type(clause[: cue.start()], terms)
+        or _names_type(_COMMA.split(clause[cue.end() :])[0], terms)
+        for cue in terms.single["negation"].finditer(clause)
+    )
+
+
+def _names_type(text: str, terms: Terms, kinds: Sequence[str] | None = None) -> bool:
+    return any(
+        pattern.search(text) is not None
         for pattern, kind in terms.types
+        if kinds is None or kind in kinds
     )

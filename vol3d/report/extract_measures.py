@@ -172,7 +172,7 @@ MOST_COUNTED = 50
 
 
 def _count_zh(clause: str, match: re.Match[str], terms: Terms) -> int | None:
-    number = re.search(r"(\d+|[一两二三四五六七八九十])个", clause)
+    number = re.search(r"(\d+|[一两二三四五六七八九十])[个枚处]", clause)
     if number is not None:
         text = number.group(1)
         count = int(text) if text.isdigit() else terms.numbers[text]

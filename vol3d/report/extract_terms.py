@@ -13,9 +13,18 @@ from vol3d.anatomy import Language
 
 Meanings = tuple[tuple[re.Pattern[str], str], ...]
 SINGLE = (
-    *("normal", "negation", "resolved", "uncertain", "not_uncertain", "existence", "pseudo"),
+    *(
+        "normal",
+        "negation",
+        "gone",
+        "resolved",
+        "uncertain",
+        "not_uncertain",
+        "existence",
+        "pseudo",
+    ),
     *("prior", "skip", "skip_heading", "nonlesion", "nonorgan", "relation", "history", "split"),
-    *("segments", "anaphor", "plural", "solid_organs", "each_sized", "scores"),
+    *("segments", "anaphor", "plural", "solid_organs", "each_sized", "scores", "nature"),
 )
 """Keys of the tables that hold one pattern each."""
 
