@@ -112,22 +112,46 @@ def _told_more(finding: ExtractedFinding, text: str, terms: Terms) -> ExtractedF
 def _sentence(sentence: SplitSentence, terms: Terms) -> list[ExtractedFinding]:
     found: list[ExtractedFinding] = []
     context = sentence.context
-    text = _SIZES_OF_TWO.sub(r"\1 and ", _BREAKDOWN.sub(" ", sentence.text))
+    text = _BREAKDOWN.sub(" ", sentence.text)
+    of_two = _SIZES_OF_TWO.search(text)
+    if of_two is not None and not _names_type(text[: of_two.start()], terms):
+        text = _SIZES_OF_TWO.sub(r"\1 and ", text, count=1)
     clauses = terms.single["split"].split(text)
     for number, clause in enumerate(clauses):
         fallback = context or _organ_ahead(clauses[number + 1 :], terms)
         made = list(_clause(clause, terms, fallback, sentence.number))
         if found and _is_nature(clause, found[-1], made, terms):
             continue
-        change = None if made else first_meaning(clause, terms.changes)
-        if change is not None and found:
-            found[-1] = replace(found[-1], change=change)
+        if not made and found:
+            found[-1:] = _continued(found[-1], clause, text, terms)
         named = organs_in(terms.without("relation", clause), terms)
         context = named[-1] if named else context
         if made and not named and made[-1].organ != "unspecified":
             context = (made[-1].organ, None)
         found += made
     return found
+
+
+def _continued(
+    before: ExtractedFinding, clause: str, text: str, terms: Terms
+) -> list[ExtractedFinding]:
+    """The finding before a clause that names none, with what the clause adds to it or lists."""
+    change = first_meaning(clause, terms.changes)
+    bare = with_units(terms.without("prior", clause))
+    is_focal = before.type in FOCAL_TYPES and before.presence == "present"
+    if is_focal and terms.single["largest"].match(bare):
+        before = replace(
+            before,
+            sizes_mm=before.sizes_mm or sizes_in(bare),
+            location=before.location or location_in(bare, before.organ, terms),
+        )
+    elif is_focal and before.sizes_mm and sizes_in(bare) and not organs_in(bare, terms):
+        location = location_in(bare, before.organ, terms)
+        if location:
+            is_open = before.is_open or (before.count is None and terms.has("plural", text))
+            listed = replace(before, sizes_mm=sizes_in(bare), location=location, count=1)
+            return [replace(before, count=before.count or 1, is_open=is_open), listed]
+    return [before if change is None else replace(before, change=change)]
 
 
 def _is_nature(
@@ -207,7 +231,9 @@ def _of_organs(
     pieces = pieces_of(clause, terms) if is_listed else [clause]
     if is_listed and len(pieces) == 1 and terms.has("each_sized", clause):
         pieces = [clause] * (finding.count or 1)
-    counts = _counts(finding.count, clause, pieces, terms)
+    counts = _counts(finding.count, pieces)
+    is_open = len(pieces) > 1 and finding.count is None and terms.has("plural", clause)
+    finding = replace(finding, is_open=is_open)
     for index, (piece, count) in enumerate(zip(pieces, counts, strict=True)):
         own = organs_in(terms.without("relation", piece), terms) if len(pieces) > 1 else []
         for organ, named_side in own or organs:
@@ -225,15 +251,11 @@ def _of_organs(
             yield from _sided(_sized(each, text), text, terms)
 
 
-def _counts(
-    count: int | None, clause: str, pieces: Sequence[str], terms: Terms
-) -> list[int | None]:
+def _counts(count: int | None, pieces: Sequence[str]) -> list[int | None]:
     """Number of lesions in each piece: one for each size, and the rest in the first."""
-    rest: int | None = count
-    if len(pieces) > 1:
-        rest = None if count is None and terms.has("plural", clause) else 1
-        rest = max(count - len(pieces) + 1, 1) if count is not None else rest
-    return [rest, *([1] * (len(pieces) - 1))]
+    if len(pieces) == 1:
+        return [count]
+    return [max((count or 1) - len(pieces) + 1, 1), *([1] * (len(pieces) - 1))]
 
 
 def _sized(finding: ExtractedFinding, text: str) -> ExtractedFinding:
@@ -255,7 +277,7 @@ def _sided(finding: ExtractedFinding, text: str, terms: Terms) -> Iterator[Extra
     if len(named) != 1 or not is_paired(finding.organ) or not finding.sizes_mm:
         yield finding
         return
-    one = replace(finding, count=1, is_open=finding.count is None)
+    one = replace(finding, count=1, is_open=finding.is_open or finding.count is None)
     yield replace(one, side=named[0])
     yield replace(one, side=_OPPOSITE[named[0]], sizes_mm=(), location=())
 

@@ -31,6 +31,8 @@ _RANGE = re.compile(
     rf"(?:from|between)\s+{_NUMBER}\s*{_UNIT}?\s*(?:to|and|-|\u2013)\s*(?={_NUMBER}\s*{_UNIT})"
     rf"|{_NUMBER}\s*{_UNIT}?\s*(?:to|-|\u2013|~|至)\s*(?={_NUMBER}\s*{_UNIT})"
 )
+_BARE_SEGMENT = re.compile(r"^\s*(?=(?:\d[ab]?|[iv]+[ab]?)\s*\()")
+"""``segments 4 (12 mm) and 6 (9 mm)``: the word stands once."""
 _JOINT = re.compile(",? and |[,;] |[\uff0c\uff1b、及和]")
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5", "vi": "6", "vii": "7", "viii": "8"}
 _UNCOUNTED = {
@@ -97,7 +99,10 @@ def pieces_of(clause: str, terms: Terms) -> list[str]:
         joint = joints[0] if is_place_first else joints[-1]
         pieces.append(clause[start : joint.start()])
         start = joint.end()
-    return [*pieces, clause[start:]]
+    pieces.append(clause[start:])
+    if "segment" in pieces[0]:
+        return [pieces[0], *(_BARE_SEGMENT.sub("segment ", each) for each in pieces[1:])]
+    return pieces
 
 
 def _place_marks(text: str, terms: Terms) -> bool:

@@ -24,7 +24,7 @@ SINGLE = (
         "pseudo",
     ),
     *("prior", "skip", "skip_heading", "nonlesion", "nonorgan", "relation", "history", "split"),
-    *("segments", "anaphor", "plural", "solid_organs", "each_sized", "scores", "nature"),
+    *("segments", "anaphor", "plural", "solid_organs", "each_sized", "scores", "nature", "largest"),
 )
 """Keys of the tables that hold one pattern each."""
 

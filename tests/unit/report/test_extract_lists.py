@@ -46,6 +46,26 @@ def brief(text: str) -> list[Brief]:
             [("kidney", (21.0,), (), "right", 1), ("kidney", (14.0,), (), "left", 1)],
         ),
         (
+            "Liver metastases in segments 4 (1.8 cm) and 6 (2.6 cm).",
+            [("liver", (18.0,), ("4",), None, 1), ("liver", (26.0,), ("6",), None, 1)],
+        ),
+        (
+            "Liver metastases: segment 4, 17 mm; segment 6, 26 mm.",
+            [("liver", (17.0,), ("4",), None, 1), ("liver", (26.0,), ("6",), None, 1)],
+        ),
+        (
+            "Three liver lesions; the largest lies in segment 7 and measures 2.4 cm.",
+            [("liver", (24.0,), ("7",), None, 3)],
+        ),
+        (
+            "Three left renal cysts measuring up to 4.0 cm and a 15 mm right renal cyst.",
+            [("kidney", (40.0,), (), "left", 3), ("kidney", (15.0,), (), "right", 1)],
+        ),
+        (
+            "No liver metastasis, although a 4 mm cyst lies in segment 6.",
+            [("liver", (), (), None, None), ("liver", (4.0,), ("6",), None, 1)],
+        ),
+        (
             "Bilateral renal cysts, the largest 3.4 cm on the left.",
             [("kidney", (34.0,), (), "left", 1), ("kidney", (), (), "right", 1)],
         ),
@@ -192,6 +212,7 @@ def test_locations(text: str, location: tuple[str, ...]) -> None:
 
 def test_what_a_lesion_may_be_is_no_second_lesion() -> None:
     assert len(extract_findings("Cystic lesion of the pancreas, 9 mm; IPMN favored.")) == 1
+    assert len(extract_findings("A 1 cm liver lesion, most compatible with a cyst.")) == 1
     assert len(extract_findings("Pancreatic lesion, 9 mm; likely cyst in the liver.")) == 2
 
 

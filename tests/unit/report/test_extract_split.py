@@ -28,6 +28,10 @@ from vol3d.report.extract_split import split_statements
         ("FINDINGS: A mass. No cyst.", ["FINDINGS: A mass.", "No cyst."]),
         ("LIVER:\nNo mass.\n\nNo cyst.", ["LIVER:\nNo mass.", "No cyst."]),
         ("1. Liver mass.\n2. Renal cyst.", ["1.", "Liver mass.", "2.", "Renal cyst."]),
+        (
+            "No mass. It is not possible to exclude a renal cyst. This is a normal study.",
+            ["No mass.", "It is not possible to exclude a renal cyst.", "This is a normal study."],
+        ),
         ("肝囊肿。脾正常。", ["肝囊肿。", "脾正常。"]),
         ("", []),
     ],

@@ -20,7 +20,7 @@ SAME_SIZE_MM = 1.0
 """Two mentions of one lesion differ by rounding only: 2.1 cm in the findings, 2 cm below."""
 LEAST_OF_MANY = 2
 """Lesions that an uncounted plural claims: "several cysts" is at least two."""
-_CYSTIC, _SOLID = {"cyst"}, {"tumor", "metastasis", "pdac", "pnet"}
+_CYSTIC, _SOLID = {"cyst"}, {"nodule", "tumor", "metastasis", "pdac", "pnet"}
 _PLACED = ("liver", "pancreas", "lung", "brain")
 """Organs whose ``LesionFacts.segments`` a report's text can name; a kidney's is its side."""
 _FURTHER = re.compile(r"\b(?:an)?other\b|\badditional\b|\bfurther\b|另|其余", re.IGNORECASE)
