@@ -8,13 +8,13 @@ from itertools import pairwise
 from vol3d.anatomy import group_members
 from vol3d.report.extract_terms import Terms, first_meaning
 
-_NUMBER = r"\d+(?:[.,]\d+)?"
+_NUMBER = r"\d{1,6}(?:[.,]\d{1,6})?"
 _UNIT = r"(?:mm|cm|millimet(?:re|er)s?|centimet(?:re|er)s?|毫米|厘米)"
 SIZE = re.compile(
     rf"({_NUMBER}(?:[\s-]*{_UNIT}?\s*(?:[x\u00d7*]|by)\s*{_NUMBER}){{0,2}})"
     rf"[\s-]*({_UNIT})(?![23³²a-z])"
 )
-VOLUME = re.compile(r"\d+(?:[.,]\d+)?\s*(?:cm3|cm³|cm\^3|cc|ml)\b")
+VOLUME = re.compile(rf"{_NUMBER}\s*(?:cm3|cm³|cm\^3|cc|ml)\b")
 SLICE = re.compile(
     r"\(slice \d+ of \d+\)|on slice \d+ of \d+|(?:最大层面)?\uff08第\d+/\d+层\uff09"
     r"|\(?\b(?:series|se|image|im|slice)\.? \d+(?:[,/;]? ?(?:image|im|slice)\.? \d+)?\)?"
@@ -177,7 +177,7 @@ MOST_COUNTED = 50
 
 
 def _count_zh(clause: str, match: re.Match[str], terms: Terms) -> int | None:
-    number = re.search(r"(\d+|[一两二三四五六七八九十])[个枚处]", clause)
+    number = re.search(r"(\d{1,3}|[一两二三四五六七八九十])[个枚处]", clause)
     if number is not None:
         text = number.group(1)
         count = int(text) if text.isdigit() else terms.numbers[text]
