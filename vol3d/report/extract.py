@@ -1,57 +1,46 @@
 """Findings read back from report text, English or Chinese, with negation and laterality.
 
-A text is cut into clauses; each clause is read with tables of terms (``extract_terms.json``): which
-organs, which type of lesion or condition, denied or uncertain, how large, where, how many, and what
-changed since a prior scan. What the tables do not know is not guessed.
+A text is cut into sentences and these into clauses; each clause is read with tables of terms
+(``extract_terms.json``): which organs, which type of lesion or condition, denied or uncertain, how
+large, where, how many, and what changed since a prior scan. What the tables do not know is not
+guessed.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from vol3d.anatomy import Language, group_members
+from vol3d.anatomy import Language
+from vol3d.report.extract_measures import (
+    SLICE,
+    VOLUME,
+    bound_in,
+    count_in,
+    is_paired,
+    location_in,
+    pieces_of,
+    side_in,
+    sizes_in,
+    with_units,
+)
+from vol3d.report.extract_split import SplitSentence, detect_language, split_sentences
+from vol3d.report.extract_terms import Terms, first_meaning, organs_in, terms_of
 
 Presence = Literal["present", "absent", "uncertain"]
-_SENTENCES = {
-    "en": re.compile(r"(?<!\d)[.](?=\s|$)|(?<=\d)[.](?=\s|$)|\n"),
-    "zh": re.compile("\u3002|\n"),
-}
-_CJK = re.compile("[\u4e00-\u9fff]")
-_SIZE = re.compile(
-    r"(\d+(?:[.,]\d+)?(?:\s*(?:mm|cm|毫米|厘米)?\s*[x\u00d7*]\s*\d+(?:[.,]\d+)?){0,2})"
-    r"\s*(mm|cm|毫米|厘米)(?![23³²a-z])"
-)
-_VOLUME = re.compile(r"\d+(?:[.,]\d+)?\s*(?:cm3|cm³|cm\^3|cc)\b")
-_SLICE = re.compile(
-    r"\(slice \d+ of \d+\)|on slice \d+ of \d+|(?:最大层面)?\uff08第\d+/\d+层\uff09"
-)
+FOCAL_TYPES = ("lesion", "nodule", "tumor", "cyst", "metastasis", "pdac", "pnet")
+"""Types that are single lesions with a size; the others are states or fluid."""
 _BREAKDOWN = re.compile(
     r"[(\uff08][^()\uff08\uff09]*(?:个|mass|cyst|lesion)[^()\uff08\uff09]*[)\uff09]"
 )
 """How many lesions of which type, in parentheses after their number."""
-_HEADING = re.compile(r"^\s*(?:[\w ]{3,30}|[\u4e00-\u9fff]{1,6})\s*[:\uff1a]\s*")
-_LABEL = re.compile(r"^\s*[a-z]\d+\b\s*[:\uff1a]?")
-_ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5", "vi": "6", "vii": "7", "viii": "8"}
-_UNCOUNTED = {
-    "effusion",
-    "ascites",
-    "emphysema",
-    "atelectasis",
-    "consolidation",
-    "opacity",
-    "lymph_node",
-}
-_PART_OWNERS = {
-    "pancreas": ("head", "body", "tail"),
-    "lung": ("upper_lobe", "middle_lobe", "lower_lobe"),
-    "brain": ("frontal", "temporal", "parietal", "occipital"),
-}
+_SIZES_OF_TWO = re.compile(r"(\d\s*(?:mm|cm)) and an? (?=\d)")
+"""``a 12 mm and a 25 mm lesion``: the noun stands once."""
+_COMMA = re.compile("[,;\uff0c\uff1b]")
+_OPPOSITE = {"left": "right", "right": "left"}
+_Organs = Sequence[tuple[str, str | None]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +57,8 @@ class ExtractedFinding:
         side: Of a paired organ.
         change: Since a prior scan.
         sentence: Index of the sentence in the text.
+        below_mm: What the diameter is said to be below: 10 for ``subcentimetre``.
+        is_open: Whether there may be more than ``count``.
     """
 
     organ: str
@@ -79,6 +70,8 @@ class ExtractedFinding:
     side: str | None = None
     change: str | None = None
     sentence: int = 0
+    below_mm: float | None = None
+    is_open: bool = False
 
 
 def extract_findings(
@@ -90,178 +83,216 @@ def extract_findings(
         text: Sentences of a report.
         language: Detected where it is not given.
     """
-    language = language or ("zh" if _CJK.search(text) else "en")
-    terms = _terms(language)
+    language = language or detect_language(text)
+    terms = terms_of(language)
     found: list[ExtractedFinding] = []
-    heading: tuple[str, str | None] | None = None
-    for number, sentence in enumerate(_split(text, language)):
-        plain = sentence.casefold().strip()
-        if not plain or terms.skip.search(plain):
+    for sentence in split_sentences(text, language):
+        if sentence.is_skipped or terms.has("skip", sentence.text):
             continue
-        heading = _heading(plain, terms, heading)
-        context = heading
-        for clause in terms.split.split(_BREAKDOWN.sub(" ", plain)):
-            made = list(_clause(clause, terms, context, number))
-            change = None if made else _first(clause, terms.changes)
-            if change is not None and found and found[-1].sentence == number:
-                found[-1] = replace(found[-1], change=change)
-            named = _organs(clause, terms)
-            context = named[-1] if named else context
-            if made and not named and made[-1].organ != "unspecified":
-                context = (made[-1].organ, None)
-            found += made
+        if sentence.is_joined and found and terms.single["anaphor"].match(sentence.text):
+            found[-1] = _told_more(found[-1], sentence.text, terms)
+        else:
+            found += _sentence(sentence, terms)
     return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
-class _Terms:
-    language: Language
-    organs: tuple[tuple[re.Pattern[str], str, str | None], ...]
-    types: tuple[tuple[re.Pattern[str], str], ...]
-    conditions: tuple[tuple[re.Pattern[str], str], ...]
-    implied: tuple[tuple[re.Pattern[str], str], ...]
-    changes: tuple[tuple[re.Pattern[str], str], ...]
-    sides: tuple[tuple[re.Pattern[str], str], ...]
-    parts: tuple[tuple[re.Pattern[str], str], ...]
-    single: dict[str, re.Pattern[str]]
-    numbers: dict[str, int]
-
-    @property
-    def skip(self) -> re.Pattern[str]:
-        return self.single["skip"]
-
-    @property
-    def split(self) -> re.Pattern[str]:
-        return self.single["split"]
-
-
-_SINGLE = (
-    *("normal", "negation", "resolved", "uncertain", "not_uncertain", "pseudo", "prior", "skip"),
-    *("nonlesion", "split", "segments"),
-)
-
-
-@cache
-def _terms(language: Language) -> _Terms:
-    text = (Path(__file__).resolve().parent / "extract_terms.json").read_text(encoding="utf-8")
-    table: dict[str, Any] = json.loads(text)[language]
-    edge = r"\b" if language == "en" else ""
-
-    def word(pattern: str) -> re.Pattern[str]:
-        return re.compile(f"{edge}(?:{pattern}){edge}")
-
-    def pairs(key: str, *, whole: bool = True) -> tuple[tuple[re.Pattern[str], str], ...]:
-        make = word if whole else re.compile
-        return tuple((make(pattern), meaning) for pattern, meaning in table[key])
-
-    return _Terms(
-        language=language,
-        organs=tuple((word(p), organ, side) for p, organ, side in table["organs"]),
-        types=pairs("types"),
-        conditions=pairs("conditions"),
-        implied=pairs("implied"),
-        changes=pairs("changes", whole=False),
-        sides=pairs("sides", whole=False),
-        parts=pairs("parts"),
-        single={key: re.compile(table[key]) for key in _SINGLE},
-        numbers=table["numbers"],
+def _told_more(finding: ExtractedFinding, text: str, terms: Terms) -> ExtractedFinding:
+    """The finding with what a sentence that refers back to it adds."""
+    if terms.has("gone", text):
+        return replace(finding, presence="absent", change="resolved")
+    bare = with_units(terms.without("prior", text))
+    return replace(
+        finding,
+        sizes_mm=finding.sizes_mm or (() if finding.presence == "absent" else sizes_in(bare)),
+        location=finding.location or location_in(bare, finding.organ, terms),
+        change=finding.change or first_meaning(text, terms.changes),
     )
 
 
-def _split(text: str, language: Language) -> list[str]:
-    return _SENTENCES[language].split(text)
+def _sentence(sentence: SplitSentence, terms: Terms) -> list[ExtractedFinding]:
+    found: list[ExtractedFinding] = []
+    context = sentence.context
+    text = _BREAKDOWN.sub(" ", sentence.text)
+    of_two = _SIZES_OF_TWO.search(text)
+    if of_two is not None and not _names_type(text[: of_two.start()], terms):
+        text = _SIZES_OF_TWO.sub(r"\1 and ", text, count=1)
+    clauses = terms.single["split"].split(text)
+    for number, clause in enumerate(clauses):
+        fallback = context or _organ_ahead(clauses[number + 1 :], terms)
+        made = list(_clause(clause, terms, fallback, sentence.number))
+        if found and _is_nature(clause, found[-1], made, terms):
+            continue
+        if not made and found:
+            found[-1:] = _continued(found[-1], clause, text, terms)
+        named = organs_in(terms.without("relation", clause), terms)
+        context = named[-1] if named else context
+        if made and not named and made[-1].organ != "unspecified":
+            context = (made[-1].organ, None)
+        found += made
+    return found
 
 
-def _heading(
-    plain: str, terms: _Terms, before: tuple[str, str | None] | None
-) -> tuple[str, str | None] | None:
-    """The organ of a heading such as ``liver:``; lines of lesions keep the one before."""
-    if _LABEL.match(plain):
-        return before
-    match = _HEADING.match(plain)
-    if match is None:
-        return None
-    organs = _organs(match.group(), terms)
-    return organs[0] if organs else None
+def _continued(
+    before: ExtractedFinding, clause: str, text: str, terms: Terms
+) -> list[ExtractedFinding]:
+    """The finding before a clause that names none, with what the clause adds to it or lists."""
+    change = first_meaning(clause, terms.changes)
+    bare = with_units(terms.without("prior", clause))
+    is_focal = before.type in FOCAL_TYPES and before.presence == "present"
+    if is_focal and terms.single["largest"].match(bare):
+        before = replace(
+            before,
+            sizes_mm=before.sizes_mm or sizes_in(bare),
+            location=before.location or location_in(bare, before.organ, terms),
+        )
+    elif is_focal and before.sizes_mm and sizes_in(bare) and not organs_in(bare, terms):
+        location = location_in(bare, before.organ, terms)
+        if location:
+            is_open = before.is_open or (before.count is None and terms.has("plural", text))
+            listed = replace(before, sizes_mm=sizes_in(bare), location=location, count=1)
+            return [replace(before, count=before.count or 1, is_open=is_open), listed]
+    return [before if change is None else replace(before, change=change)]
 
 
-def _organs(clause: str, terms: _Terms) -> list[tuple[str, str | None]]:
-    """Organs of a clause in its order; a longer name hides a shorter one."""
-    taken: list[tuple[int, int, str, str | None]] = []
-    for pattern, organ, side in terms.organs:
-        for match in pattern.finditer(clause):
-            if all(match.end() <= start or match.start() >= end for start, end, _, _ in taken):
-                taken.append((match.start(), match.end(), organ, side))
-    found: dict[str, str | None] = {}
-    for _, _, organ, side in sorted(taken, key=lambda each: each[0]):
-        found[organ] = found.get(organ) or side
-    return list(found.items())
+def _is_nature(
+    clause: str, before: ExtractedFinding, made: Sequence[ExtractedFinding], terms: Terms
+) -> bool:
+    """Whether a clause only says what the lesion before it may be: "; IPMN favored"."""
+    return (
+        before.presence != "absent"
+        and before.type in FOCAL_TYPES
+        and len(made) == 1
+        and made[0].type in FOCAL_TYPES
+        and made[0].presence != "absent"
+        and not (made[0].sizes_mm or made[0].location)
+        and terms.has("nature", clause)
+        and not organs_in(clause, terms)
+    )
+
+
+def _organ_ahead(clauses: Sequence[str], terms: Terms) -> tuple[str, str | None] | None:
+    """The one organ that the rest of a sentence names."""
+    named = [each for clause in clauses for each in organs_in(clause, terms)]
+    return (named[0][0], None) if len({organ for organ, _ in named}) == 1 else None
 
 
 def _clause(
-    clause: str, terms: _Terms, context: tuple[str, str | None] | None, number: int
+    clause: str, terms: Terms, context: tuple[str, str | None] | None, number: int
 ) -> Iterator[ExtractedFinding]:
-    change = _first(clause, terms.changes)
-    if terms.single["prior"].search(clause) and change is None:
+    change = first_meaning(clause, terms.changes)
+    if terms.has("prior", clause) and change is None:
         change = _compared(clause, terms)
-    bare = terms.single["prior"].sub(" ", clause)
-    bare = terms.single["pseudo"].sub(" ", _SLICE.sub(" ", _VOLUME.sub(" ", bare)))
-    kind, match = _type_of(terms.single["nonlesion"].sub(" ", bare), terms)
-    condition = _first(bare, terms.conditions)
-    is_normal = bool(terms.single["normal"].search(bare))
-    if kind is None and condition is None and not is_normal:
+    bare = with_units(terms.without("prior", clause))
+    bare = terms.without("pseudo", SLICE.sub(" ", VOLUME.sub(" ", bare)))
+    kind, match = _type_of(terms.without("nonlesion", bare), terms)
+    condition = first_meaning(bare, terms.conditions)
+    if kind in FOCAL_TYPES and condition == "missing" and terms.has("gone", bare):
+        condition = None
+    is_normal = terms.has("normal", bare)
+    is_history = terms.has("history", bare) and condition is None
+    if (kind is None and condition is None and not is_normal) or is_history:
         return
-    organs = _organs(bare, terms) or _implied(bare, terms) or ([context] if context else [])
     presence = _presence(bare, terms)
     if condition is not None and (kind is None or condition == "missing"):
         kind, match, presence = condition, None, "present"
     elif is_normal and (kind is None or terms.language == "zh"):
-        kind, presence = "lesion", "absent"
-    is_resolved = bool(terms.single["resolved"].search(bare)) and presence == "absent"
+        kind, match, presence = "lesion", None, "absent"
+    organs = _organs(bare, presence, terms) or ([context] if context else [])
+    is_resolved = terms.has("resolved", bare) and presence == "absent"
     finding = ExtractedFinding(
         organ="unspecified",
         presence=presence,
         type=kind or "lesion",
-        sizes_mm=() if presence == "absent" else _sizes(bare),
-        count=_count(bare, kind, match, terms) if presence == "present" else None,
+        count=count_in(bare, kind, match, terms) if presence == "present" else None,
         change="resolved" if is_resolved else change,
         sentence=number,
     )
-    for organ, own_side in organs or [("unspecified", None)]:
-        side = _side(bare, organ, own_side, terms)
-        is_both = presence == "absent" and side == "bilateral"
-        yield replace(
-            finding,
-            organ=organ,
-            location=_location(_SIZE.sub(" ", bare), organ, terms),
-            side=None if is_both else side,
-        )
+    yield from _of_organs(finding, bare, organs or [("unspecified", None)], terms)
     if condition is not None and kind != condition:
-        yield replace(
-            finding,
-            organ=organs[0][0] if organs else "unspecified",
-            presence="present",
-            type=condition,
-            sizes_mm=(),
-            count=None,
-        )
+        organ = organs[0][0] if organs else "unspecified"
+        yield replace(finding, organ=organ, presence="present", type=condition, count=None)
 
 
-def _first(clause: str, table: tuple[tuple[re.Pattern[str], str], ...]) -> str | None:
-    return next((meaning for pattern, meaning in table if pattern.search(clause)), None)
+def _organs(clause: str, presence: Presence, terms: Terms) -> _Organs:
+    """The organs that a clause speaks about; those that a lesion only touches are left out."""
+    stated = organs_in(terms.without("relation", clause), terms)
+    named = stated if presence != "absent" and stated else organs_in(clause, terms)
+    if named:
+        return named
+    organ = first_meaning(clause, terms.implied)
+    return [(organ, None)] if organ else []
 
 
-def _compared(clause: str, terms: _Terms) -> str | None:
+def _of_organs(
+    finding: ExtractedFinding, clause: str, organs: _Organs, terms: Terms
+) -> Iterator[ExtractedFinding]:
+    """The finding in each organ; listed lesions of known size one by one."""
+    is_listed = finding.presence != "absent" and finding.type in FOCAL_TYPES
+    pieces = pieces_of(clause, terms) if is_listed else [clause]
+    if is_listed and len(pieces) == 1 and terms.has("each_sized", clause):
+        pieces = [clause] * (finding.count or 1)
+    counts = _counts(finding.count, pieces)
+    is_open = len(pieces) > 1 and finding.count is None and terms.has("plural", clause)
+    finding = replace(finding, is_open=is_open)
+    for index, (piece, count) in enumerate(zip(pieces, counts, strict=True)):
+        own = organs_in(terms.without("relation", piece), terms) if len(pieces) > 1 else []
+        for organ, named_side in own or organs:
+            text = piece if index or len(pieces) > 1 else clause
+            side = side_in(text, organ, named_side, terms)
+            if len(pieces) > 1 and side is None:
+                side = side_in(clause, organ, named_side, terms)
+            each = replace(
+                finding,
+                organ=organ,
+                location=location_in(text, organ, terms),
+                count=count,
+                side=side,
+            )
+            yield from _sided(_sized(each, text), text, terms)
+
+
+def _counts(count: int | None, pieces: Sequence[str]) -> list[int | None]:
+    """Number of lesions in each piece: one for each size, and the rest in the first."""
+    if len(pieces) == 1:
+        return [count]
+    return [max((count or 1) - len(pieces) + 1, 1), *([1] * (len(pieces) - 1))]
+
+
+def _sized(finding: ExtractedFinding, text: str) -> ExtractedFinding:
+    if finding.presence == "absent":
+        return finding
+    sizes = sizes_in(text)
+    return replace(finding, sizes_mm=sizes, below_mm=None if sizes else bound_in(text))
+
+
+def _sided(finding: ExtractedFinding, text: str, terms: Terms) -> Iterator[ExtractedFinding]:
+    """Lesions on both sides of which one side's is described come as two findings."""
+    if finding.side != "bilateral":
+        yield finding
+        return
+    if finding.presence == "absent":
+        yield replace(finding, side=None)
+        return
+    named = [side for pattern, side in terms.sides if side in _OPPOSITE and pattern.search(text)]
+    if len(named) != 1 or not is_paired(finding.organ) or not finding.sizes_mm:
+        yield finding
+        return
+    one = replace(finding, count=1, is_open=finding.is_open or finding.count is None)
+    yield replace(one, side=named[0])
+    yield replace(one, side=_OPPOSITE[named[0]], sizes_mm=(), location=())
+
+
+def _compared(clause: str, terms: Terms) -> str | None:
     """Larger or smaller, from the prior size that a clause names."""
     prior = terms.single["prior"].search(clause)
-    old = _sizes(prior.group()) if prior else ()
-    new = _sizes(terms.single["prior"].sub(" ", clause))
+    old = sizes_in(prior.group()) if prior else ()
+    new = sizes_in(terms.without("prior", clause))
     if not old or not new or old[0] == new[0]:
         return None
     return "larger" if new[0] > old[0] else "smaller"
 
 
-def _type_of(clause: str, terms: _Terms) -> tuple[str | None, re.Match[str] | None]:
+def _type_of(clause: str, terms: Terms) -> tuple[str | None, re.Match[str] | None]:
     for pattern, kind in terms.types:
         match = pattern.search(clause)
         if match is not None:
@@ -269,79 +300,39 @@ def _type_of(clause: str, terms: _Terms) -> tuple[str | None, re.Match[str] | No
     return None, None
 
 
-def _implied(clause: str, terms: _Terms) -> list[tuple[str, str | None]]:
-    organ = _first(clause, terms.implied)
-    return [(organ, None)] if organ else []
+def _presence(clause: str, terms: Terms) -> Presence:
+    """Whether a clause states, denies or doubts its finding.
+
+    A doubt that follows a lesion ("a mass, likely a metastasis") is about its nature, not about
+    whether it is there; in Chinese so is only what a lesion is "considered" to be.
+    """
+    doubt = terms.single["uncertain"].search(clause)
+    if doubt is not None and not terms.has("not_uncertain", clause):
+        is_nature = terms.language == "en" or doubt.group() == "考虑"
+        is_nature = is_nature and _names_type(clause[: doubt.start()], terms, FOCAL_TYPES)
+        if not is_nature or terms.has("existence", clause):
+            return "uncertain"
+    return "absent" if _is_denied(clause, terms) else "present"
 
 
-def _presence(clause: str, terms: _Terms) -> Presence:
-    if terms.single["uncertain"].search(clause) and not terms.single["not_uncertain"].search(
-        clause
-    ):
-        return "uncertain"
-    return "absent" if terms.single["negation"].search(clause) else "present"
+def _is_denied(clause: str, terms: Terms) -> bool:
+    """Whether a negation is about the finding and not about how it looks.
+
+    A negation that follows the finding and is followed by none before the next comma ("a lesion
+    shows no enhancement") leaves it in place.
+    """
+    if terms.has("gone", clause):
+        return True
+    return any(
+        not _names_type(clause[: cue.start()], terms)
+        or _names_type(_COMMA.split(clause[cue.end() :])[0], terms)
+        for cue in terms.single["negation"].finditer(clause)
+    )
 
 
-def _sizes(clause: str) -> tuple[float, ...]:
-    """Diameters in mm, those of the largest size group."""
-    groups = []
-    for match in _SIZE.finditer(clause):
-        numbers = [float(n.replace(",", ".")) for n in re.findall(r"\d+(?:[.,]\d+)?", match[1])]
-        scale = 10.0 if match[2] in ("cm", "厘米") else 1.0
-        groups.append(tuple(sorted((round(n * scale, 3) for n in numbers), reverse=True)))
-    return max(groups, default=())
-
-
-def _location(clause: str, organ: str, terms: _Terms) -> tuple[str, ...]:
-    if organ == "liver":
-        found = []
-        for match in terms.single["segments"].finditer(clause):
-            for piece in re.findall(r"\d|[iv]+", match.group(1)):
-                found.append(_ROMAN.get(piece, piece))
-        return tuple(sorted(dict.fromkeys(found)))
-    owners = _PART_OWNERS.get(organ, ())
-    names = [name for pattern, name in terms.parts if pattern.search(clause) and name in owners]
-    return tuple(dict.fromkeys(names))
-
-
-def _side(clause: str, organ: str, own: str | None, terms: _Terms) -> str | None:
-    is_paired = len(group_members(organ)) == 2 or organ in ("lung", "brain")
-    if not is_paired:
-        return None
-    if own is not None:
-        return own
-    return _first(clause, terms.sides)
-
-
-def _count(clause: str, kind: str | None, match: re.Match[str] | None, terms: _Terms) -> int | None:
-    """How many lesions a clause speaks of."""
-    if kind is None or match is None or kind in _UNCOUNTED:
-        return None
-    if terms.language == "zh":
-        return _count_zh(clause, match, terms)
-    words = re.findall(r"[a-z]+|\b\d+\b", _SIZE.sub(" ", clause[: match.end()]))
-    each = re.search(r"one (?:lesion|cyst|mass|nodule) each", clause)
-    if each:
-        return max(len(_location(clause, "liver", terms)), 2)
-    for word in reversed(words[-6:]):
-        if word in terms.numbers:
-            return terms.numbers[word]
-        if word.isdigit():
-            return int(word)
-    noun = match.group().split()[0] if "annotated" in match.group() else match.group()
-    is_plural = noun.endswith(("s", "ses")) and noun not in ("mass", "metastasis", "focus")
-    is_plural = is_plural or noun in ("metastases", "masses", "foci")
-    return None if is_plural or "multiple" in clause else 1
-
-
-def _count_zh(clause: str, match: re.Match[str], terms: _Terms) -> int | None:
-    number = re.search(r"(\d+|[一两二三四五六七八九十])个", clause)
-    if number is not None:
-        text = number.group(1)
-        count = int(text) if text.isdigit() else terms.numbers[text]
-        if "各见" in clause:
-            return count * max(len(_location(clause, "liver", terms)), 1)
-        return count
-    if "多发" in clause or "数个" in clause or "双肾" in clause:
-        return None
-    return 1
+def _names_type(text: str, terms: Terms, kinds: Sequence[str] | None = None) -> bool:
+    return any(
+        pattern.search(text) is not None
+        for pattern, kind in terms.types
+        if kinds is None or kind in kinds
+    )
