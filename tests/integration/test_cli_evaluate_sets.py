@@ -1,4 +1,4 @@
-"""``vol3d evaluate`` over files that exist: reports, public sets, retrieval, shared cases, tools."""
+"""``vol3d evaluate`` over files that exist: reports, public sets, retrieval, shared cases."""
 
 from __future__ import annotations
 

@@ -13,9 +13,10 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
+from vol3d.evaluate.agent.caches import CacheTools
 from vol3d.evaluate.official import aggregate
 from vol3d.evaluate.prompt import direct_prompt
-from vol3d.vqa.dataset import load_questions
+from vol3d.vqa.dataset import QaRecord, load_questions
 
 
 class HFVLMEvaluator(ABC):
@@ -75,6 +76,39 @@ class AgentEvaluator(ABC):
     @abstractmethod
     def chat(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> dict[str, Any]:
         """The next turn of the model."""
+
+    def run(
+        self, *, fmt: str, output_path: Path, data_dir: Path, limit: int | None = None, **_: Any
+    ) -> dict[str, Any]:
+        """Asks all questions, looking tools' results up in the cache."""
+        records = load_questions(Path(data_dir) / "benchmark" / "test_qa.json")
+        own = Path(data_dir) / "tool_cache" / "benchmark_oracle_tool_cache.json"
+        tools = CacheTools.load(Path(self.tool_cache_path_override or own))
+        rows = [{"qid": r.qid, "pred_answer": self._ask(r, tools, fmt)} for r in records[:limit]]
+        metrics = aggregate(rows, {r.qid: r.model_dump() for r in records}, fmt)
+        whole = {"metrics": metrics, "n_processed": len(rows), "results": rows}
+        Path(output_path).write_text(json.dumps(whole))
+        return metrics
+
+    def _ask(self, record: QaRecord, tools: CacheTools, fmt: str) -> str:
+        prompt = direct_prompt(record, fmt, view="2d_image")  # type: ignore[arg-type]
+        messages: list[dict[str, Any]] = [
+            {"role": "system", "content": self.system_prompt},
+            {"role": "user", "content": prompt},
+        ]
+        content = ""
+        for step in range(self.max_steps):
+            is_last = step == self.max_steps - 1
+            reply = self.chat(messages, [] if is_last else list(tools.schemas()))
+            content, calls = reply["content"] or "", reply["tool_calls"]
+            if not calls:
+                break
+            messages.append({"role": "assistant", "content": content, "tool_calls": calls})
+            for call in calls:
+                found = tools.call(call["name"], call["arguments"], image_id=record.image_id)
+                text = json.dumps(found.content)
+                messages.append({"role": "tool", "name": call["name"], "content": text})
+        return content
 
 
 def install(monkeypatch: Any) -> None:

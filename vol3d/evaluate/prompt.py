@@ -22,11 +22,11 @@ _VIEWS: dict[View, str] = {
     "2d_image": "You are asked about an abdominal CT volume.",
     "text": "",
 }
-LETTER_INSTRUCTION = "Answer with a single letter (A, B, C, or D)."
+LETTER_INSTRUCTION = "Answer with nothing but a single letter (A, B, C, or D)."
 _INSTRUCTIONS = {
-    "numeric": "Answer with a single number.",
-    "binary": "Answer with 'yes' or 'no'.",
-    "categorical": "Answer with a short phrase.",
+    "numeric": "Answer with nothing but a single number.",
+    "binary": "Answer with nothing but 'yes' or 'no'.",
+    "categorical": "Answer with nothing but a short phrase.",
 }
 _PATIENT = re.compile(r"^Patient\s*:\s*(?P<fields>.*?)\.?\s*$", re.IGNORECASE)
 _FIELD = re.compile(r"(sex|age|scanner|contrast)\s*=\s*([^,=]+?)\s*(?=,|$)", re.IGNORECASE)

@@ -9,6 +9,10 @@
 - ``VOL3D_DTVQA_PROFILE``: ``radgpt`` (as the answers were made) or ``native``.
 - ``VOL3D_DTVQA_CACHE``: folder that keeps encodings and facts between runs.
 - ``VOL3D_DTVQA_DEVICE``: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+- ``VOL3D_DTVQA_TOOL_CACHE``: with ``--mode agent``, a cache in place of the data set's own.
+
+In agent mode the calls of the official tools are planned by rule from the question; the answer
+rests on what the tools say, and on priors where they leave it open.
 
 Research use only, not for clinical use.
 """
@@ -17,7 +21,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -53,6 +57,7 @@ class PluginOptions:
         profile: Conventions of measuring.
         cache: Keeps encodings and facts.
         device: For the model.
+        tool_cache: For agent mode, in place of the data set's own.
     """
 
     model: str = "embedded"
@@ -61,6 +66,10 @@ class PluginOptions:
     profile: Profile = "radgpt"
     cache: Path | None = None
     device: str = "auto"
+    tool_cache: Path | None = None
+
+
+_NAMES = ("MODEL", "EVIDENCE", "MASKS", "PROFILE", "CACHE", "DEVICE", "TOOL_CACHE")
 
 
 def options_from(environment: Mapping[str, str]) -> PluginOptions:
@@ -73,9 +82,9 @@ def options_from(environment: Mapping[str, str]) -> PluginOptions:
         ConfigError: An unknown name or value.
     """
     given = {k.removeprefix(_PREFIX): v for k, v in environment.items() if k.startswith(_PREFIX)}
-    unknown = sorted(set(given) - {"MODEL", "EVIDENCE", "MASKS", "PROFILE", "CACHE", "DEVICE"})
+    unknown = sorted(set(given) - set(_NAMES))
     if unknown:
-        raise _wrong(unknown[0], "one of MODEL, EVIDENCE, MASKS, PROFILE, CACHE, DEVICE", "a name")
+        raise _wrong(unknown[0], f"one of {', '.join(_NAMES)}", "another name")
     for name, allowed in (("EVIDENCE", get_args(Evidence)), ("PROFILE", get_args(Profile))):
         if name in given and given[name] not in allowed:
             raise _wrong(name, " or ".join(allowed), given[name])
@@ -89,6 +98,7 @@ def options_from(environment: Mapping[str, str]) -> PluginOptions:
         profile=cast(Profile, given.get("PROFILE", defaults.profile)),
         cache=Path(given["CACHE"]) if "CACHE" in given else None,
         device=given.get("DEVICE", defaults.device),
+        tool_cache=Path(given["TOOL_CACHE"]) if "TOOL_CACHE" in given else None,
     )
 
 
@@ -218,7 +228,10 @@ def build_evaluator(args: Any) -> Any:
     Raises:
         ConfigError: The official package is not installed, or a wrong option.
     """
-    return _direct_evaluator(args, options_from(os.environ))
+    options = options_from(os.environ)
+    if getattr(args, "mode", "vqa") == "agent":
+        return _agent_evaluator(args, options)
+    return _direct_evaluator(args, options)
 
 
 def _official(module: str, name: str) -> Any:
@@ -263,3 +276,61 @@ def _direct_evaluator(args: Any, options: PluginOptions) -> Any:
             return self.answerer.answer(prompt, video_path)
 
     return Vol3dEvaluator()
+
+
+class AgentAnswerer:
+    """The turns of an agent whose calls are planned by rule; never raises, and counts faults."""
+
+    def __init__(self) -> None:
+        from vol3d.evaluate.agent.embedded_client import EmbeddedClient
+
+        self.client = EmbeddedClient()
+        self.num_faults = 0
+
+    def turn(
+        self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """The next turn: calls, or the answer.
+
+        Args:
+            messages: All turns so far.
+            tools: What may be called; none in the last turn.
+        """
+        try:
+            reply = self.client.chat([dict(each) for each in messages], [dict(t) for t in tools])
+            calls = [{"name": c.name, "arguments": dict(c.arguments)} for c in reply.tool_calls]
+            return {"content": reply.content, "tool_calls": calls}
+        except Exception as error:  # the evaluator would score the text of an error
+            self.num_faults += 1
+            log.error("vol3d plug-in: fault %d: %s", self.num_faults, type(error).__name__)
+            prompt = next((m.get("content") for m in messages if m.get("role") == "user"), "")
+            return {"content": _last_resort(prompt), "tool_calls": []}
+
+
+def _agent_evaluator(args: Any, options: PluginOptions) -> Any:
+    base = _official("agent_evaluator", "AgentEvaluator")
+
+    class Vol3dAgentEvaluator(base):  # type: ignore[misc, valid-type]  # known at run time only
+        """Plans the official tools' calls by rule and answers from their results."""
+
+        def __init__(self) -> None:
+            super().__init__(
+                model_id=getattr(args, "model", "vol3d"),
+                mode=getattr(args, "agent_mode", "oracle"),
+                max_steps=getattr(args, "max_steps", 5),
+                tool_cache_path_override=options.tool_cache,
+            )
+            self.answerer = AgentAnswerer()
+
+        @property
+        def num_faults(self) -> int:
+            """Internal faults so far; 0 on well-formed prompts."""
+            return self.answerer.num_faults
+
+        def chat(
+            self, messages: list[dict[str, Any]], tools: list[dict[str, Any]]
+        ) -> dict[str, Any]:
+            """The next turn of the conversation."""
+            return self.answerer.turn(messages, tools)
+
+    return Vol3dAgentEvaluator()

@@ -31,7 +31,15 @@ QUESTIONS = (
         question="What is the volume of the spleen in cm3?",
         mc_question="What is the volume of the spleen in cm3? A: 1.8 B: 287.4",
     ),
-    toy_record(3, image=1, question_subtype="organ enlargement", answer="Yes"),
+    toy_record(
+        3,
+        image=1,
+        question_subtype="organ enlargement",
+        answer="Yes",
+        question="Is the liver enlarged?",
+        mc_question="Is the liver enlarged? A: Yes B: No",
+        correct_option="A",
+    ),
 )
 
 
@@ -177,3 +185,36 @@ def test_predicted_masks_need_a_folder() -> None:
 
 def test_other_variables_do_not_matter() -> None:
     assert options_from(dict(os.environ)).model == "embedded"
+
+
+AGENT = Namespace(mode="agent", model="Qwen/default", agent_mode="oracle", max_steps=4)
+
+
+@pytest.fixture
+def agent(monkeypatch: pytest.MonkeyPatch) -> Any:
+    dtvqa_double.install(monkeypatch)
+    return build_evaluator(AGENT)
+
+
+def test_the_agents_options_are_passed_on(agent: Any) -> None:
+    assert (agent.mode, agent.max_steps) == ("oracle", 4)
+
+
+def test_the_agent_answers_from_the_cache(agent: Any, data_dir: Path) -> None:
+    """The spleen of the second image has 287.4 cm3."""
+    values = {"volume_cm3": {"value": 287.4, "unit": "cm3"}}
+    cache = {"TOY_00000001": {"segment": {}, "measure": {"spleen": values}}}
+    folder = data_dir / "tool_cache"
+    folder.mkdir()
+    (folder / "benchmark_oracle_tool_cache.json").write_text(json.dumps({"cache": cache}))
+    agent.run(fmt="mc", output_path=data_dir / "out.json", data_dir=data_dir)
+    rows = json.loads((data_dir / "out.json").read_text())["results"]
+    assert rows[1]["pred_answer"] == "B"
+    assert {row["pred_answer"] for row in rows} <= set("ABCD")
+    assert agent.num_faults == 0
+
+
+@pytest.mark.parametrize("messages", [[], [{"role": "user", "content": None}], [{}]])
+def test_a_malformed_conversation_is_answered(agent: Any, messages: list[Any]) -> None:
+    assert agent.chat(messages, []) == {"content": "no", "tool_calls": []}
+    assert agent.num_faults == 1

@@ -192,17 +192,23 @@ def call_id(number: int) -> str:
 
 
 def tool_results(messages: Sequence[Message]) -> list[tuple[str, Mapping[str, Any], Any]]:
-    """Every tool result among messages: name of the tool, arguments of the call, result."""
-    calls = {
-        call["id"]: call["function"]
-        for message in messages
-        for call in message.get("tool_calls") or ()
-    }
+    """Every tool result among messages: name of the tool, arguments of the call, result.
+
+    Results without the id of their call, as the official loop has them, belong to the calls of the
+    turn before them in their order.
+    """
     found = []
+    by_id: dict[str, Mapping[str, Any]] = {}
+    in_order: list[Mapping[str, Any]] = []
     for message in messages:
-        if message["role"] == "tool":
-            call = calls.get(message.get("tool_call_id"), {"arguments": {}})
-            found.append((message["name"], call["arguments"], json.loads(message["content"])))
+        if message.get("tool_calls"):
+            in_order = [read_tool_call(call).arguments for call in message["tool_calls"]]
+            ids = [call.get("id") for call in message["tool_calls"]]
+            by_id |= {i: given for i, given in zip(ids, in_order, strict=True) if i is not None}
+        elif message["role"] == "tool":
+            in_place = in_order.pop(0) if in_order else {}
+            arguments = by_id.get(message.get("tool_call_id", ""), in_place)
+            found.append((message["name"], arguments, json.loads(message["content"])))
     return found
 
 

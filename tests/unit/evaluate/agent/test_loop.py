@@ -126,7 +126,7 @@ def test_prompt_lines() -> None:
     lines = question_text(spleen_record(), "mc").splitlines()
     assert lines[1] == "Patient: sex=F, contrast=Venous."
     assert lines[-2] == "Is the spleen enlarged by volume? A: Yes B: No"
-    assert "A, B, C or D" in lines[-1]
+    assert "A, B, C, or D" in lines[-1]
     assert not any(line.startswith("Voxel spacing") for line in lines)
 
 
@@ -134,4 +134,4 @@ def test_numeric_questions_tell_the_spacing() -> None:
     record = spleen_record().model_copy(update={"question_subtype": "organ volume measurement"})
     text = question_text(record, "freeform")
     assert "Voxel spacing (mm): [0.8 0.8 2.5].  Volume shape: (512, 512, 101)." in text
-    assert text.endswith("single number and nothing else.")
+    assert text.endswith("nothing but a single number.")
