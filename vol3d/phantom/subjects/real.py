@@ -40,6 +40,8 @@ _LEAST_SIDE = 8
 _DEFAULT = SubjectConfig()
 _FAT_BELOW_HU = -30.0
 _GRAIN_VOXELS, _NOISE_VOXELS = 2.5, 0.5
+_EVEN_SHARE = 0.25
+"""Of soft tissue, at least this share is taken to be free of edges: its grain is noise."""
 
 _BONES = ("vertebrae", "sacrum", "hip", "femur", "rib", "sternum", "scapula", "humerus", "skull")
 _BOWEL = ("stomach", "duodenum", "small_bowel", "colon", "rectum", "esophagus")
@@ -369,8 +371,9 @@ def _grain(before: torch.Tensor, draw: Draw) -> torch.Tensor:
     is_soft = (smooth > 0.0) & (smooth < 150.0) & (grain.abs() < 100.0)
     if not bool(is_soft.any()):
         return torch.zeros_like(before)
-    sd = 1.4826 * float(grain[is_soft].abs().median())
     local = softened(grain.square(), _GRAIN_VOXELS).sqrt()
+    even = local[is_soft].flatten()
+    sd = float(even.kthvalue(1 + int(_EVEN_SHARE * (even.numel() - 1))).values)
     share = (1.2 * sd / local.clamp(min=1e-3)).clamp(max=1.0) ** 3
     noise = softened(torch.randn(before.shape, generator=draw.generator), _NOISE_VOXELS)
     noise = noise.to(before.device) * (sd / float(noise.std().clamp(min=1e-3)))
