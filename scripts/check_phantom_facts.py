@@ -51,7 +51,7 @@ def main() -> None:
                 found[each.kind].append(each)
                 if not each.is_equal:
                     print(f"{case_id} {each}", flush=True)
-            if number % 20 == 0 or given.start + number == stop:
+            if number % 10 == 0 or given.start + number == stop:
                 print(f"\n{number} cases. Research use only, not for clinical use.")
                 _print_table(found)
     sys.exit(any(e.is_needed and not e.is_equal for kind in found.values() for e in kind))
