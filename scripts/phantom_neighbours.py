@@ -6,18 +6,17 @@ Run: python scripts/phantom_neighbours.py --cases 48 --data DIR (of the real sca
 from __future__ import annotations
 
 import argparse
-import os
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import edt
 import numpy as np
-import torch
 from scipy import ndimage
 
 from vol3d.data.subject_cases import subject_masks
 from vol3d.measure.case_masks import CaseMasks, read_case_masks, structure_voxels
 from vol3d.phantom.subjects import SubjectConfig, make_subject
+from vol3d.phantom.subjects.tissues import PHASES
 from vol3d.volume import Grid, read_volume
 
 NEAR_MM, SHAPE_ZYX = 4.0, (96, 128, 128)
@@ -65,8 +64,9 @@ def _part(masks: CaseMasks, key: str) -> np.ndarray | None:
 
 def made(seed: int) -> list[float]:
     """Gaps of a case without pathologies or lesions."""
-    torch.set_num_threads(1)
-    config = SubjectConfig(shape_zyx=SHAPE_ZYX, is_cut=False, pathologies=(), lesions=())
+    config = SubjectConfig(
+        shape_zyx=SHAPE_ZYX, phase=PHASES[seed % 4], is_cut=False, pathologies=(), lesions=()
+    )
     case = make_subject(seed, config)
     return gaps(subject_masks(case), case.volume.grid)
 
@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=48)
     parser.add_argument("--data", type=Path, required=True)
     given = parser.parse_args()
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ProcessPoolExecutor() as pool:
         table = np.array(list(pool.map(made, range(given.cases))))
     real = [real_gaps(given.data / key, scan) for key, scan in REAL.items()]
     print(f"| pair | taught | within 4 mm | median, range | {' | '.join(REAL)} |\n|" + "---|" * 7)
