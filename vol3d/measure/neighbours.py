@@ -72,13 +72,13 @@ def lesion_contacts(
     """
     import edt
 
-    box = padded_box(instance.box, grid, SEARCHED_MM)
-    inside = in_box(instance, box)
     spacing = grid.spacing_zyx_mm
+    voxel_mm = float(np.prod(spacing)) ** (1 / 3)
+    box = padded_box(instance.box, grid, SEARCHED_MM + voxel_mm)
+    inside = in_box(instance, box)
     away_mm = edt.edt(
         np.ascontiguousarray(~inside), anisotropy=spacing, black_border=False, parallel=1
     )
-    voxel_mm = float(np.prod(spacing)) ** (1 / 3)
     touching_mm = float(np.linalg.norm(spacing))
     reach_mm = threshold("contact.reach_mm")
     found = []
@@ -90,9 +90,9 @@ def lesion_contacts(
         if not here.size:
             continue
         nearest = float(here.min())
-        if nearest > SEARCHED_MM + touching_mm:
-            continue
         gap = 0.0 if nearest <= touching_mm * 1.001 else max(nearest - voxel_mm, 0.0)
+        if gap > SEARCHED_MM:
+            continue
         near = int(np.count_nonzero(here <= reach_mm))
         found.append(Contact(structure=key, gap_mm=gap, near_voxels=near))
     return tuple(sorted(found, key=lambda c: (c.gap_mm, -c.near_voxels, c.structure)))

@@ -71,7 +71,8 @@ def vessel_contact_angle_deg(
     Source:
         ``native``: rays from the vessel's centre in planes across it; the contact begins and ends
         where the tumour's edge, extrapolated from outside, meets the wall. Ends of the vessel are
-        left out.
+        left out. A vessel too thin on this grid for a cross-section is measured by the faces of
+        its voxels near the tumour, to about a quarter of the circle.
     """
     if not tumour_zyx.any() or not vessel_zyx.any():
         return 0.0
@@ -82,7 +83,7 @@ def vessel_contact_angle_deg(
     fields = _Fields(tumour_zyx & ~vessel_zyx, vessel_zyx, grid)
     sections = _sections(fields)
     if not sections:
-        return 0.0
+        return _face_share_deg(fields)
     angles = [_section_angle_deg(fields, section) for section in sections]
     return max(_running_median(sections, angles))
 
@@ -170,6 +171,38 @@ def _goes_with(section: _Section, inner: list[_Section]) -> bool:
         inner, key=lambda other: float(np.linalg.norm(other.centre_mm - section.centre_mm))
     )
     return abs(float(nearest.along @ section.along)) >= SAME_DIRECTION
+
+
+def _face_share_deg(fields: _Fields) -> float:
+    """Degrees by areas of voxel faces: those at the tumour, of all around the touched part.
+
+    Faces across the vessel, by the array axis along which it runs there, count neither way.
+    """
+    vessel, tumour = (np.pad(each, 1) for each in (fields.vessel_voxels, fields.tumour_voxels))
+    sides = range(3)
+    touched = vessel & np.any([_moved(tumour, axis) for axis in sides], axis=0)
+    if not touched.any():
+        return 0.0
+    places, own = np.argwhere(touched), np.argwhere(vessel)
+    near = ((own >= places.min(axis=0) - 3) & (own <= places.max(axis=0) + 3)).all(axis=1)
+    length_mm = np.array(fields.grid.spacing_zyx_mm)
+    along = int((own[near].std(axis=0) * length_mm).argmax())
+    around = touched
+    for axis in sides:
+        if axis != along:
+            around = around | (vessel & _moved(around, axis))
+    free_mm2 = held_mm2 = 0.0
+    for axis in (each for each in sides if each != along):
+        area_mm2 = float(np.prod(np.delete(length_mm, axis)))
+        for step in (-1, 1):
+            free_mm2 += area_mm2 * np.count_nonzero(around & ~np.roll(vessel, step, axis=axis))
+            held_mm2 += area_mm2 * np.count_nonzero(around & np.roll(tumour, step, axis=axis))
+    return 360.0 * held_mm2 / free_mm2 if free_mm2 else 0.0
+
+
+def _moved(inside: BoolArray, axis: int) -> BoolArray:
+    """A mask with an empty border, moved by one voxel to both sides."""
+    return np.roll(inside, -1, axis=axis) | np.roll(inside, 1, axis=axis)
 
 
 def _is_off_axis(section: _Section, seed_mm: FloatArray) -> bool:

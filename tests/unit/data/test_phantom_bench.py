@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from independent_measure import differences
+from compare_facts import angle_check, differences
+from independent_angles import contact_deg
 
 from vol3d.data.phantom_bench import bench_case, bench_records, make_phantom_bench
 from vol3d.data.subject_cases import subject_facts, write_case
@@ -51,13 +52,46 @@ def test_simpleitk_confirms_the_facts_of_the_files(bench: Path) -> None:
         assert differences(folder, folder / "ct.nii.gz") == []
 
 
-def test_the_comparison_with_simpleitk_can_fail(bench: Path, tmp_path: Path) -> None:
+WRONG = {
+    "organs.liver.volume_cm3": 1.01,
+    "organs.spleen.box_zyx": [0, 0, 0, 1, 1, 1],
+    "lesions.0.longest_axial_diameter_mm": 1.02,
+    "lesions.0.slice_index": 1,
+    "lesions.0.segments": ["9"],
+    "lesions.0.contacts.0.near_voxels": 100_000,
+    "derived.spleen_grade": "gigantic",
+    "derived.lesion_counts.liver.any": 17,
+}
+"""Facts by their path, each with a factor or another value."""
+
+
+@pytest.mark.parametrize("path", WRONG)
+def test_the_comparison_with_simpleitk_finds_a_wrong_fact(
+    bench: Path, tmp_path: Path, path: str
+) -> None:
     folder = sorted((bench / "benchmark" / "ct").iterdir())[0]
     record = json.loads((folder / "facts.json").read_text())
-    record["organs"]["liver"]["volume_cm3"] *= 1.01
+    *way, last = (int(key) if key.isdigit() else key for key in path.split("."))
+    place = record
+    for key in way:
+        place = place[key]
+    wrong = WRONG[path]
+    place[last] = place[last] * wrong if isinstance(wrong, float) else wrong
     (tmp_path / "segmentations").symlink_to(folder / "segmentations")
     (tmp_path / "facts.json").write_text(json.dumps(record))
-    assert differences(tmp_path, folder / "ct.nii.gz")
+    found = differences(tmp_path, folder / "ct.nii.gz")
+    assert any(str(way[-1]) in each or str(last) in each for each in found)
+
+
+def test_vessel_angles_are_compared_with_an_independent_measurement() -> None:
+    z, y, x = np.mgrid[0:24, 0:24, 0:24]
+    vessel = (y - 12) ** 2 + (x - 12) ** 2 <= 16
+    tumour = ~vessel & (x >= 12) & (abs(z - 12) < 7)
+    own = contact_deg(tumour, vessel, np.array([2.0, 1.0, 1.0]))
+    assert own["deg"] == pytest.approx(185.0, abs=15.0)
+    assert angle_check("aorta", 180.0, own).is_equal
+    assert not angle_check("aorta", 90.0, own).is_equal
+    assert not angle_check("aorta", 300.0, own).is_equal
 
 
 def test_facts_of_the_files_answer_every_question(bench: Path) -> None:

@@ -186,6 +186,18 @@ def test_gap_to_a_neighbour_is_in_mm() -> None:
     assert contacts[1].near_voxels == 0
 
 
+@pytest.mark.parametrize(("empty_slices", "is_listed"), [(14, True), (15, True), (16, False)])
+def test_neighbours_are_listed_up_to_a_gap_of_30_mm(empty_slices: int, is_listed: bool) -> None:
+    grid = grid_around(100.0, (2.0, 2.0, 2.0))
+    lesion, spleen = (np.zeros(grid.shape_zyx, dtype=bool) for _ in range(2))
+    lesion[5:10, 20:25, 20:25] = True
+    spleen[10 + empty_slices :, 20:25, 20:25] = True
+    masks = case_masks(grid, {"spleen": spleen}, {"pancreatic_cyst": lesion})
+    volume = ct(np.zeros(grid.shape_zyx, np.int16), grid)
+    contacts = measure_case_masks(volume, masks).lesions[0].contacts
+    assert [each.structure for each in contacts] == (["spleen"] if is_listed else [])
+
+
 def test_one_label_for_both_kidneys_is_split_by_the_midline() -> None:
     grid = grid_around(160.0, (2.0, 2.0, 2.0))
     body = Ellipsoid(semi_axes_mm=(75.0, 50.0, 200.0)).inside(grid)

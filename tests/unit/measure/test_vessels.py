@@ -133,3 +133,23 @@ def test_engine_gives_the_angles_of_a_pancreatic_tumour() -> None:
     angles = measure_case_masks(volume, masks).lesions[0].vessel_angles_deg
     assert 120 < angles["superior_mesenteric_artery"] < 220
     assert angles["portal_vein"] == 0.0
+
+
+@pytest.mark.parametrize(("num_sides", "degrees"), [(0, 0.0), (1, 90.0), (2, 180.0), (4, 360.0)])
+def test_vessel_of_one_voxel_is_measured_by_its_faces(num_sides: int, degrees: float) -> None:
+    vessel, tumour = (np.zeros((12, 11, 11), dtype=bool) for _ in range(2))
+    vessel[:, 5, 5] = True
+    for y, x in ((5, 4), (4, 5), (5, 6), (6, 5))[:num_sides]:
+        tumour[4:8, y, x] = True
+    grid = Grid(shape_zyx=vessel.shape, affine=np.diag([4.0, 4.0, 4.0, 1.0]))
+    found = vessel_contact_angle_deg(tumour, vessel, grid, profile="native")
+    assert found == pytest.approx(degrees)
+
+
+def test_touched_side_of_a_vessel_of_two_by_two_voxels_is_a_quarter() -> None:
+    vessel, tumour = (np.zeros((6, 11, 11), dtype=bool) for _ in range(2))
+    vessel[1:5, 5:7, 5:7] = True
+    tumour[2:4, 5:7, 4] = True
+    grid = Grid(shape_zyx=vessel.shape, affine=np.diag([4.0, 4.0, 4.0, 1.0]))
+    found = vessel_contact_angle_deg(tumour, vessel, grid, profile="native")
+    assert found == pytest.approx(90.0)

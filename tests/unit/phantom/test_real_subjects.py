@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import pytest
+from scipy import ndimage
 
 from vol3d.data.subject_cases import case_entry, case_id_of, patient_key, subject_facts, write_case
 from vol3d.errors import ConfigError, DataError
@@ -128,6 +129,15 @@ def test_implanted_cyst_is_dark_and_as_grainy_as_the_scan() -> None:
     voxels = subject.volume.voxels_zyx[subject.lesions_zyx > 0]
     assert -5 < voxels.mean() < 30
     assert 5 < voxels.std() < 20  # the scan's own noise is 10
+
+
+def test_border_of_an_organ_does_not_shine_through_an_implant() -> None:
+    subject = implanted(LesionPlan(organ="kidney_left", kind="cyst", diameter_mm=40.0))
+    inside = ndimage.binary_erosion(subject.lesions_zyx > 0)
+    was_fat = scan().voxels_zyx < -40
+    assert min(np.count_nonzero(inside & was_fat), np.count_nonzero(inside & ~was_fat)) > 20
+    values = subject.volume.voxels_zyx.astype(float)
+    assert abs(values[inside & was_fat].mean() - values[inside & ~was_fat].mean()) < 14.0
 
 
 def test_implant_lies_in_the_kidney_of_its_side() -> None:

@@ -100,6 +100,21 @@ def test_same_seed_same_voxels_for_any_number_of_threads(region: Region) -> None
     assert np.array_equal(made[0].labels_zyx, made[1].labels_zyx)
 
 
+def test_tumour_beside_an_artery_is_no_darker_for_the_fat_that_it_grows_into() -> None:
+    tumour = LesionPlan(
+        organ="pancreas",
+        kind="pdac",
+        diameter_mm=18.0,
+        part="pancreas_body",
+        vessel="celiac_trunk",
+        vessel_angle_deg=70.0,
+    )
+    found = facts(0, pathologies=(), lesions=(tumour,), phase="unenhanced")
+    pancreas = found.organs["pancreas"].mean_intensity
+    assert pancreas is not None
+    assert found.lesions[0].mean_intensity == pytest.approx(pancreas - 4.0, abs=25.0)
+
+
 def test_another_seed_gives_another_subject() -> None:
     assert not np.array_equal(subject(0).labels_zyx, subject(1).labels_zyx)
 

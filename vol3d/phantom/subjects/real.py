@@ -39,6 +39,9 @@ _TRIES = 60
 _LEAST_SIDE = 8
 _DEFAULT = SubjectConfig()
 _FAT_BELOW_HU = -30.0
+_GRAIN_VOXELS, _NOISE_VOXELS = 2.5, 0.5
+_EVEN_SHARE = 0.25
+"""Of soft tissue, at least this share is taken to be free of edges: its grain is noise."""
 
 _BONES = ("vertebrae", "sacrum", "hip", "femur", "rib", "sternum", "scapula", "humerus", "skull")
 _BOWEL = ("stomach", "duodenum", "small_bowel", "colon", "rectum", "esophagus")
@@ -307,7 +310,8 @@ def implant_lesions(
         if lesions or config.lesions is not None:
             break
         wanted = _fitting(draw_lesions(draw, config, set()), usable, parts)
-    made = _blended(before, canvas.hu, torch.from_numpy(ids).to(canvas.device) > 0, volume.grid)
+    inside = torch.from_numpy(ids).to(canvas.device) > 0
+    made = _blended(before, canvas.hu, inside, volume.grid, draw)
     canvas.labels[is_fat & (canvas.labels == FREE)] = 0
     voxels = made.round().clamp(-32768, 32767).to(torch.int16).cpu().numpy()
     return Subject(
@@ -347,16 +351,33 @@ def _fitting(
 
 
 def _blended(
-    before: torch.Tensor, painted: torch.Tensor, inside: torch.Tensor, grid: Grid
+    before: torch.Tensor, painted: torch.Tensor, inside: torch.Tensor, grid: Grid, draw: Draw
 ) -> torch.Tensor:
     """Lesions with the grain and the blur of the scan; no voxel further off changes."""
     weight = softened(inside.float(), 0.6 / grid.spacing_zyx_mm[1])
-    grain = before - softened(before, 2.5)
-    # beside a large organ's edge the difference is anatomy, not grain
-    grain = grain.clamp(-60.0, 60.0)
     flat = torch.where(inside, painted, before)
-    made = before * (1.0 - weight) + (softened(flat, 0.5) + grain) * weight
+    made = before * (1.0 - weight) + (softened(flat, 0.5) + _grain(before, draw)) * weight
     return torch.where(weight > 0, made, before)
+
+
+def _grain(before: torch.Tensor, draw: Draw) -> torch.Tensor:
+    """The noise of a scan: what is finer than its organs, where soft tissue is even.
+
+    Beside edges, in stool and in the sinus of a kidney the fine differences are anatomy, which must
+    not shine through a lesion: there drawn noise of the same strength takes their place.
+    """
+    smooth = softened(before, _GRAIN_VOXELS)
+    grain = before - smooth
+    is_soft = (smooth > 0.0) & (smooth < 150.0) & (grain.abs() < 100.0)
+    if not bool(is_soft.any()):
+        return torch.zeros_like(before)
+    local = softened(grain.square(), _GRAIN_VOXELS).sqrt()
+    even = local[is_soft].flatten()
+    sd = float(even.kthvalue(1 + int(_EVEN_SHARE * (even.numel() - 1))).values)
+    share = (1.2 * sd / local.clamp(min=1e-3)).clamp(max=1.0) ** 3
+    noise = softened(torch.randn(before.shape, generator=draw.generator), _NOISE_VOXELS)
+    noise = noise.to(before.device) * (sd / float(noise.std().clamp(min=1e-3)))
+    return share * grain.clamp(-3.0 * sd, 3.0 * sd) + (1.0 - share.square()).sqrt() * noise
 
 
 def _canvas(grid: Grid, labels: ByteArray, draw: Draw, device: str | torch.device) -> Canvas:

@@ -35,6 +35,7 @@ _HEMISPHERES = ("cerebral_hemisphere_left", "cerebral_hemisphere_right")
 FloatArray = npt.NDArray[np.float64]
 _TRIES = 40
 _LEAST_VOXELS = 4
+_LEAST_TISSUE_HU = -30.0
 _BISECTIONS = 9
 _VESSEL_MARGIN_MM = 10.0
 
@@ -240,9 +241,7 @@ def _paint(
     count = int(inside.sum())
     if count < _LEAST_VOXELS:
         return 0
-    near = canvas.hu[box][inside]
-    around = float(near[near > -200.0].double().mean()) if bool((near > -200.0).any()) else 30.0
-    hu = _lesion_hu(lesion, phase, around, draw)
+    hu = _lesion_hu(lesion, phase, _around_hu(canvas, box, inside, lesion.organ), draw)
     radius = lesion.diameter_mm / 2
     values = torch.full_like(distance, hu.body)
     if hu.rim is not None:
@@ -260,6 +259,22 @@ def _paint(
         canvas.parts[box][grown] = LABELS[lesion.part]
     ids[box][inside] = number
     return count
+
+
+def _around_hu(canvas: Canvas, box: Box, inside: torch.Tensor, organ: str) -> float:
+    """Mean HU of the organ's tissue that a lesion takes, else of that around it, else of all of it.
+
+    Fat does not count, neither that of the cavity nor that within a kidney or a pancreas: a lesion
+    is as bright as its organ's own tissue lets it be.
+    """
+    own, values = _in_organ(canvas, box, organ), canvas.hu[box]
+    for where in (own & inside, own):
+        near = values[where & (values > _LEAST_TISSUE_HU)]
+        if near.numel() >= _LEAST_VOXELS:
+            return float(near.double().mean())
+    every = (slice(None), slice(None), slice(None))
+    values = canvas.hu[_in_organ(canvas, every, organ) & (canvas.hu > _LEAST_TISSUE_HU)]
+    return float(values.double().mean()) if values.numel() else 30.0
 
 
 def _largest_part(inside: torch.Tensor) -> torch.Tensor:
