@@ -8,13 +8,16 @@ import pytest
 
 from vol3d.data.phantom_bench import make_phantom_bench
 from vol3d.evaluate.agent.caches import CacheTools, load_tool_cache, make_tool_cache
-from vol3d.evaluate.agent.cases import MeasuredFolder, find_cases, phases_of
+from vol3d.evaluate.agent.cases import find_cases
 from vol3d.evaluate.agent.embedded_client import EmbeddedClient
 from vol3d.evaluate.agent.replay import replay
 from vol3d.evaluate.agent.run import AgentRun, run_agent
 from vol3d.evaluate.agent.tools import LiveTools
 from vol3d.evaluate.agent.toolset import ToolSet
 from vol3d.evaluate.agent.trajectories import read_trajectories
+from vol3d.evaluate.benchmark import load_benchmark
+from vol3d.evaluate.casebook import CaseBook
+from vol3d.evaluate.evidence import Facts, TrueMasks
 from vol3d.vqa.dataset import load_questions
 
 pytestmark = pytest.mark.slow
@@ -30,9 +33,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def live(bench: Path) -> LiveTools:
-    records = load_questions(bench / "benchmark" / "test_qa.json")
-    folder = MeasuredFolder(cases=find_cases(bench), phases=phases_of(records))
-    return LiveTools(folder.facts, scan_of=folder.scan)
+    book = CaseBook(load_benchmark(bench), Facts(TrueMasks()))
+    return LiveTools(book.facts, scan_of=book.scan)
 
 
 def run(bench: Path, tools: ToolSet, out: Path) -> AgentRun:

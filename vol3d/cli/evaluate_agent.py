@@ -143,8 +143,7 @@ def _tools(
     official_only: bool,
 ) -> ToolSet:
     """The set of tools that an option names."""
-    from vol3d.evaluate.agent.caches import CacheTools
-    from vol3d.evaluate.agent.tool_choice import PUBLISHED_CACHES
+    from vol3d.evaluate.agent.caches import PUBLISHED_CACHES, CacheTools
     from vol3d.evaluate.agent.tools import LiveTools
     from vol3d.evaluate.agent.toolset import OFFICIAL_TOOLS
     from vol3d.evaluate.casebook import CaseBook
@@ -167,11 +166,11 @@ def _clients(model: str, benchmark: Benchmark, *, api_base: str | None, device: 
     if model == "none":
         return embedded_clients()
     if model == "embedded":
-        from vol3d.evaluate.casebook import scan_path
-        from vol3d.infer.engine import Engine
+        from vol3d.evaluate.build import ModelChoice, model_system
+        from vol3d.evaluate.casebook import CaseBook
 
-        engine = Engine.load(device=device)
-        return embedded_clients(NetworkEyes(engine, lambda image: scan_path(benchmark, image)))
+        system = model_system(ModelChoice(device=device))
+        return embedded_clients(NetworkEyes(system, CaseBook(benchmark, None).case))
     if model.startswith("openai:"):
         from vol3d.evaluate.servers import ServerModel
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from pathlib import Path
 
 from vol3d.errors import DataError, explain
 from vol3d.evaluate.benchmark import Benchmark
@@ -20,29 +19,6 @@ def hints_of(record: QaRecord) -> PatientHints:
     return PatientHints(
         phase=phase_of_record(record), sex=sex_of_record(record), age_years=age_of_record(record)
     )
-
-
-def scan_path(benchmark: Benchmark, image_id: str) -> Path:
-    """Where the scan of an image lies.
-
-    Args:
-        benchmark: The questions.
-        image_id: One of theirs.
-
-    Raises:
-        DataError: It is not there.
-    """
-    found = benchmark.place(image_id).scan
-    if found is None:
-        raise DataError(
-            explain(
-                expected="a scan, such as benchmark/ct/<image_id>/ct.nii.gz",
-                got="none",
-                where=f"case {image_id}",
-                remedy="Copy the scan there, or leave its questions out.",
-            )
-        )
-    return found
 
 
 class CaseBook:
@@ -69,16 +45,24 @@ class CaseBook:
         Raises:
             DataError: There is no such case, or it cannot be measured.
         """
-        facts = self._case(image_id).facts
+        facts = self.case(image_id).facts
         if facts is None:
             raise _unknown(image_id, "a case with masks")
         return facts
 
     def scan(self, image_id: str) -> Volume:
         """The scan of a case; raises as :meth:`facts`."""
-        return self._case(image_id).scan
+        return self.case(image_id).scan
 
-    def _case(self, image_id: str) -> Case:
+    def case(self, image_id: str) -> Case:
+        """A case, opened now or before.
+
+        Args:
+            image_id: Of one of the questions.
+
+        Raises:
+            DataError: There is no such question.
+        """
         if image_id not in self._open:
             record = self._first.get(image_id)
             if record is None:

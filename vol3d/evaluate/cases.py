@@ -55,7 +55,8 @@ class Case:
                     remedy="Copy the scan there, or leave its questions out.",
                 )
             )
-        return read_volume(self.place.scan)
+        is_named_ct = self.place.scan.name.startswith("ct.")
+        return read_volume(self.place.scan, modality="CT" if is_named_ct else None)
 
     @cached_property
     def shown(self) -> Volume:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,14 +9,8 @@ from typing import Any
 from vol3d.errors import DataError, explain
 from vol3d.evaluate.public_sets.records import PublicQuestion
 from vol3d.evaluate.statistics import Interval, clustered_interval
-
-_ALONE = re.compile(r"^\W*([A-Za-z])\W*$")
-_LEADING = re.compile(r"^\s*[(\[]?([A-D])(?:[)\].:]|\s+-\s)")
-_STATED = re.compile(
-    r"\b(?i:answer|option|choice)\b\s*(?i:is|:)?\s*[(\[]?(?:([B-D])\b(?!')|(A)(?=[)\].,:;]|\s*$))"
-)
-"""``A`` may be an article: it counts with a mark or the end after it only."""
-_FIRST_WORD = re.compile(r"^\W*(yes|no)\b", re.IGNORECASE)
+from vol3d.evaluate.strict import read_binary, read_letter
+from vol3d.vqa.values import plain
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,56 +38,32 @@ class ClosedScores:
 
     def to_json(self) -> dict[str, Any]:
         """The scores with JSON types."""
-        plain = {name: getattr(self, name) for name in self.__slots__}
+        values = {name: getattr(self, name) for name in self.__slots__}
         for name in ("strict", "published"):
-            interval: Interval = plain[name]
-            plain[name] = {"value": interval.mean, "low": interval.low, "high": interval.high}
-        return plain | {"tasks": {task: dict(row) for task, row in self.tasks.items()}}
+            interval: Interval = values[name]
+            values[name] = {"value": interval.mean, "low": interval.low, "high": interval.high}
+        return values | {"tasks": {task: dict(row) for task, row in self.tasks.items()}}
 
 
 def read_choice(said: str, choices: Mapping[str, str]) -> str | None:
     """The letter that an answer chooses; ``None`` unless exactly one can be read.
 
-    In this order: a letter alone; words that are exactly one option's, with or without its letter;
-    a letter with a mark at the start (``B.``, ``(B)``); one letter after "answer", "option" or
-    "choice"; yes or no as the first word where these are the options. Words that repeat several
-    options with their letters choose none.
+    As ``vol3d.evaluate.strict.read_letter``, and yes or no as the first word where these are the
+    options.
 
     Args:
         said: The model's words.
-        choices: Letter to text.
+        choices: Letter to text, ``A`` first.
 
     >>> read_choice("The answer is (B).", {"A": "Yes", "B": "No"})
     'B'
     """
-    alone = _ALONE.match(said)
-    if alone:
-        return alone[1].upper() if alone[1].upper() in choices else None
-    plain = _plain(said)
-    same = [
-        letter
-        for letter, text in choices.items()
-        if plain in (_plain(text), _plain(f"{letter} {text}"))
-    ]
-    if len(same) == 1:
-        return same[0]
-    listed = [letter for letter, text in choices.items() if _plain(f"{letter}. {text}") in plain]
-    if len(listed) > 1:
-        return None
-    leading = _LEADING.match(said)
-    if leading:
-        return leading[1] if leading[1] in choices else None
-    stated = {first or second for first, second in _STATED.findall(said)}
-    if stated:
-        return stated.pop() if len(stated) == 1 and stated <= set(choices) else None
-    return _yes_or_no(said, choices)
+    return read_letter(said, list(choices.values())) or _yes_or_no(said, choices)
 
 
 def _yes_or_no(said: str, choices: Mapping[str, str]) -> str | None:
-    word = _FIRST_WORD.match(said)
-    if word is None:
-        return None
-    own = [letter for letter, text in choices.items() if _plain(text) == word[1].lower()]
+    word = read_binary(said)
+    own = [letter for letter, text in choices.items() if plain(text) == word]
     return own[0] if len(own) == 1 else None
 
 
@@ -161,7 +130,3 @@ def _by_task(
             "published": sum(published[row] for row in rows) / len(rows),
         }
     return tasks
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.lower().split()).rstrip(".")

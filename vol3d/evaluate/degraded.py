@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +44,10 @@ class DegradedMasks:
             f"degraded {self.displacement_mm:g} mm, {100 * self.missed_share:g} % of lesions "
             f"missed, seed {self.seed}"
         )
+
+    def files(self, place: ScanPlace) -> Sequence[Path]:
+        """The folder of true masks, if there is one."""
+        return [] if place.masks is None else [place.masks]
 
     def segment(self, volume: Volume, place: ScanPlace) -> CaseMasks:
         """The degraded masks of a scan.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -41,6 +41,10 @@ class Segmenter(Protocol):
         """How results call it, with what changes its masks."""
         ...
 
+    def files(self, place: ScanPlace) -> Sequence[Path]:
+        """Files and folders that the masks of a case depend on, beside the scan."""
+        ...
+
     def segment(self, volume: Volume, place: ScanPlace) -> CaseMasks:
         """Masks on the scan's grid.
 
@@ -62,6 +66,12 @@ class FolderSegmenter:
         """``folder`` with the label scheme."""
         return f"folder {self.folder.name}" + (f", {self.scheme}" if self.scheme else "")
 
+    def files(self, place: ScanPlace) -> Sequence[Path]:
+        """The folder or file of the image id, if there is one."""
+        own = self.folder / place.image_id
+        candidates = (own / "segmentations", own, self.folder / f"{place.image_id}.nii.gz")
+        return [path for path in candidates if path.exists()][:1]
+
     def segment(self, volume: Volume, place: ScanPlace) -> CaseMasks:
         """The masks of a scan.
 
@@ -72,18 +82,20 @@ class FolderSegmenter:
         Raises:
             DataError: There are none, or they do not fit.
         """
-        own = self.folder / place.image_id
-        candidates = (own / "segmentations", own, self.folder / f"{place.image_id}.nii.gz")
-        found = next((path for path in candidates if path.exists()), None)
-        if found is None:
+        found = self.files(place)
+        if not found:
             raise no_masks(place.image_id, f"in {self.folder.name}")
-        return read_case_masks([found], volume.grid, scheme=self.scheme)
+        return read_case_masks(found, volume.grid, scheme=self.scheme)
 
 
 class TrueMasks:
     """The data set's own masks."""
 
     name = "masks"
+
+    def files(self, place: ScanPlace) -> Sequence[Path]:
+        """The folder beside the scan, if there is one."""
+        return [] if place.masks is None else [place.masks]
 
     def segment(self, volume: Volume, place: ScanPlace) -> CaseMasks:
         """The masks beside the scan.
@@ -127,8 +139,27 @@ class Facts:
         self.mask_source, self.cache_dir = mask_source, cache_dir
 
     def fingerprint(self) -> Mapping[str, str]:
-        """What changes the facts."""
-        return {"masks": self.segmenter.name, "profile": self.profile}
+        """What changes the facts but for the masks themselves."""
+        return {
+            "masks": self.segmenter.name,
+            "profile": self.profile,
+            "mask_source": self.mask_source,
+        }
+
+    def masks_sha256(self, places: Iterable[ScanPlace]) -> str:
+        """Hash of the names and sizes of all mask files: other masks, other answers.
+
+        Times of files are left out, so that copies of a data set on other machines are the same.
+
+        Args:
+            places: Of all cases.
+        """
+        whole = hashlib.sha256()
+        for place in places:
+            for path in self.segmenter.files(place):
+                for file in _files_of(path):
+                    whole.update(f"{place.image_id} {file.name} {file.stat().st_size}\n".encode())
+        return whole.hexdigest()
 
     def of(self, place: ScanPlace, volume: Callable[[], Volume], hints: PatientHints) -> CaseFacts:
         """The facts of a case.
@@ -174,7 +205,7 @@ class Facts:
             json.dumps(dict(self.fingerprint()), sort_keys=True),
             f"{hints.phase} {hints.sex} {hints.age_years}",
             *file_stamps(place.scan),
-            *file_stamps(place.masks),
+            *(stamp for path in self.segmenter.files(place) for stamp in file_stamps(path)),
         ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
@@ -183,8 +214,11 @@ def file_stamps(path: Path | None) -> list[str]:
     """Sizes and times of a file, or of all files of a folder, as texts."""
     if path is None:
         return ["none"]
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    return [f"{f.name} {f.stat().st_size} {f.stat().st_mtime_ns}" for f in files]
+    return [f"{f.name} {f.stat().st_size} {f.stat().st_mtime_ns}" for f in _files_of(path)]
+
+
+def _files_of(path: Path) -> list[Path]:
+    return sorted(path.iterdir()) if path.is_dir() else [path]
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vol3d.errors import BudgetError
 from vol3d.evaluate.cases import Case
 from vol3d.evaluate.evidence import file_stamps
 from vol3d.evaluate.systems import Asked, Given
@@ -56,21 +57,36 @@ class Vol3dSystem:
         }
 
     def look(self, case: Case) -> EncodedVolume | None:
-        """The encoded scan; ``None`` where there is none to look at."""
-        from vol3d.preprocess.pipeline import blank_like, prepare
+        """The encoded scan; ``None`` where there is none, or the model must not be asked about it.
 
+        Raises:
+            DataError: The scan is refused.
+        """
         if not case.has_scan:
             return None
         kept = self._kept(case)
         if kept is not None and kept.is_file():
             return load_encoding(kept, self.engine.device)
-        prepared = prepare(case.scan, self.engine.spec)
-        # blank: the same patches without their content, since air alone has no body to crop to
-        prepared = blank_like(prepared) if case.ablation == "blank" else prepared
-        encoded = self.engine.encode(prepared)
-        if kept is not None:
+        encoded = self._encode(case)
+        if encoded is not None and kept is not None:
             save_encoding(encoded, kept)
         return encoded
+
+    def _encode(self, case: Case) -> EncodedVolume | None:
+        from vol3d.infer.claims import why_withheld
+        from vol3d.infer.scans import examine_volume
+        from vol3d.preprocess.pipeline import blank_like, prepare
+
+        examined = examine_volume(case.scan)
+        if why_withheld(examined.scan, self.engine.card) is not None:
+            return None
+        try:
+            prepared = prepare(examined.volume, self.engine.spec, body=examined.body)
+            # blank: the same patches without their content, since air alone has no body
+            shown = blank_like(prepared) if case.ablation == "blank" else prepared
+            return self.engine.encode(shown)
+        except BudgetError:  # larger than the model can take: it is silent about this scan
+            return None
 
     def _kept(self, case: Case) -> Path | None:
         """Where the encoding of a case is kept: a name that changes with scan, weights and spec."""
@@ -95,7 +111,7 @@ class Vol3dSystem:
         return [self._in_free_text(seen, each) for each in asked]
 
     def _in_free_text(self, seen: EncodedVolume, asked: Asked) -> Given:
-        prompt = self.template.format(prompt=asked.prompt)
+        prompt = self.template.format(prompt=asked.prompt, facts="")
         if asked.options:
             letters = LETTERS[: len(asked.options)]
             best, shares = self.engine.choose(seen, prompt, letters)

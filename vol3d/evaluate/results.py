@@ -109,6 +109,7 @@ class AnswerLog:
         self._file.seek(0, os.SEEK_END)
         self._file.write(json.dumps(record, ensure_ascii=True).encode() + b"\n")
         self._file.flush()
+        os.fsync(self._file.fileno())
 
 
 def _lock(file: BinaryIO, folder: Path) -> None:

@@ -10,13 +10,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from vol3d.evaluate.agent.chat import ChatError
 from vol3d.evaluate.benchmark import Benchmark
 from vol3d.evaluate.casebook import hints_of
 from vol3d.evaluate.cases import Ablation, Case, shuffled
 from vol3d.evaluate.evidence import Facts
 from vol3d.evaluate.results import AnswerLog
 from vol3d.evaluate.rows import Evidence, Form, ResultRow
-from vol3d.evaluate.systems import Asked, Given, System, asked_of_record
+from vol3d.evaluate.systems import Given, System, asked_of_record
 from vol3d.vqa.dataset import QaRecord
 
 OnVolume = Callable[[int, int, int], None]
@@ -58,13 +59,22 @@ class RunPlan:
             "fingerprint": dict(sorted(system.fingerprint().items())),
             "form": self.form,
             "evidence": self.evidence,
-            "facts": {} if self.facts is None else dict(self.facts.fingerprint()),
+            "facts": self._facts(),
             "ablation": self.ablation,
             "benchmark_sha256": questions_sha256(self.benchmark.questions),
             "part_id": self.part[0],
             "num_parts": self.part[1],
             "questions_sha256": questions_sha256(own.questions),
             "num_questions": len(own.questions),
+        }
+
+    def _facts(self) -> dict[str, str]:
+        if self.facts is None:
+            return {}
+        places = [self.benchmark.place(image) for image in self.benchmark.image_ids]
+        return {
+            **self.facts.fingerprint(),
+            "mask_files_sha256": self.facts.masks_sha256(places),
         }
 
 
@@ -93,6 +103,7 @@ def run(
 
     Raises:
         ConfigError: The folder holds another run's answers.
+        ChatError: A server did not answer many questions in a row.
     """
     own = plan.own()
     others = shuffled(plan.benchmark.image_ids) if plan.ablation == "shuffle" else None
@@ -101,15 +112,14 @@ def run(
         sorted(own.questions, key=lambda record: order[record.image_id]),
         key=lambda record: record.image_id,
     )
-    num_failed = 0
     with AnswerLog(folder, plan.header(system)) as log:
+        asking = _Asking(plan.form, system, log)
         for number, (_, group) in enumerate(by_image, start=1):
             missing = [record for record in group if record.qid not in log.rows]
             if missing:
-                case = _case(plan, missing[0], others)
-                num_failed += _ask(plan, system, case, missing, log)
+                asking.ask(_case(plan, missing[0], others), missing)
             if on_volume is not None:
-                on_volume(number, len(order), num_failed)
+                on_volume(number, len(order), asking.num_failed)
         return dict(log.rows)
 
 
@@ -123,36 +133,47 @@ def _case(plan: RunPlan, record: QaRecord, others: Mapping[str, str] | None) -> 
     )
 
 
-def _ask(
-    plan: RunPlan, system: System, case: Case, records: Sequence[QaRecord], log: AnswerLog
-) -> int:
-    """Asks all questions about one case and keeps the answers; returns how many failed."""
-    pairs = [(record, asked_of_record(record, plan.form)) for record in records]
-    try:
-        seen = system.look(case)
-    except Exception as error:  # all of its questions are named as failed
+class _Asking:
+    """Asks questions case by case, keeps every answer as it comes, and names what fails."""
+
+    def __init__(self, form: Form, system: System, log: AnswerLog) -> None:
+        self.form, self.system, self.log = form, system, log
+        self.num_failed = 0
+        self.failed_in_a_row = 0
+
+    def ask(self, case: Case, records: Sequence[QaRecord]) -> None:
+        """Asks all questions about one case; a case that cannot be opened fails all of them.
+
+        Args:
+            case: What is shown.
+            records: The questions.
+        """
+        try:
+            seen = self.system.look(case)
+        except Exception as error:  # all of its questions are named as failed
+            for record in records:
+                self._fail(record, error)
+            return
         for record in records:
-            log.fail(record.qid, error)
-        return len(records)
-    return _answer(system, seen, pairs, log)
+            try:
+                given = self.system.answer(seen, [asked_of_record(record, self.form)])[0]
+            except Exception as error:  # named as failed; the next question is asked
+                self._fail(record, error)
+                continue
+            self.failed_in_a_row = 0
+            _keep(record, given or _NOTHING, self.log)
+
+    def _fail(self, record: QaRecord, error: Exception) -> None:
+        """Names a failure; a server that is gone ends the run, since it fails every question."""
+        self.log.fail(record.qid, error)
+        self.num_failed += 1
+        self.failed_in_a_row += isinstance(error, ChatError)
+        if self.failed_in_a_row >= MOST_FAILURES:
+            raise error
 
 
-def _answer(
-    system: System, seen: Any, pairs: Sequence[tuple[QaRecord, Asked]], log: AnswerLog
-) -> int:
-    """Asks questions together, and one by one if that fails, so that one cannot take the others."""
-    try:
-        answers = system.answer(seen, [asked for _, asked in pairs])
-    except Exception as error:  # named as failed, or tried one by one
-        if len(pairs) == 1:
-            log.fail(pairs[0][0].qid, error)
-            return 1
-        return sum(_answer(system, seen, [pair], log) for pair in pairs)
-    for (record, _), given in zip(pairs, answers, strict=True):
-        _keep(record, given or _NOTHING, log)
-    return 0
-
-
+MOST_FAILURES = 10
+"""Questions in a row that a server does not answer before the run ends."""
 _NOTHING = Given(text="", source="none")
 """The answer of a system that passes a question on: wrong under both scorers."""
 

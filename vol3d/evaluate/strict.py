@@ -14,21 +14,22 @@ from dataclasses import dataclass
 
 from vol3d.evaluate.official import answer_type, relative_accuracy
 from vol3d.evaluate.rows import Form
-from vol3d.vqa.dataset import NOT_ASSESSABLE, QaRecord
+from vol3d.vqa.dataset import NOT_ASSESSABLE, UNASSESSABLE, QaRecord
 from vol3d.vqa.parse import split_options
 from vol3d.vqa.values import means_the_same, plain
 
+_ABSTENTIONS = (NOT_ASSESSABLE, UNASSESSABLE, "cannot be assessed", "not evaluable")
 _THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 _ERROR = re.compile(r"^\s*\[ERROR\]")
 _SAYS = r"(?:answer|option|choice|boxed)\b[\s\"'*:={(\[]*(?:is|would be)?[\s\"'*:={(\[]*"
 _SAID_LETTER = re.compile(_SAYS + r"([A-D])(?![\w'\u2019])", re.IGNORECASE)
 _WHOLE_LETTER = re.compile(r"^[\s\W_]*([A-Da-d])[\s\W_]*$")
-_FIRST_LETTER = re.compile(r"^[\s\W_]*([A-D])\s*[.):,\u3001\uff0e\uff1a-]")
+_MORE_LETTERS = re.compile(r"\W{0,3}(?:[,/&;]|and|or)\W{0,3}[A-D](?![\w'\u2019])")
 _LONE_LETTER = re.compile(r"(?<![A-Za-z0-9_'\u2019])([A-D])(?![A-Za-z0-9_'\u2019])")
-_ARTICLE = re.compile(r"(?<![A-Za-z0-9_])A(?=\s+(?!or\b|and\b|is\b|because\b|since\b)[a-z])")
+_ARTICLE = re.compile(r"(?<![A-Za-z0-9_])[Aa](?=\s+(?!or\b|and\b|is\b|because\b|since\b)[a-z])")
 _DENIED_LETTER = re.compile(r"\b(?:not|isn't|rather than)\s+\(?[A-D]\b", re.IGNORECASE)
-_MINUS = str.maketrans({"\u2212": "-", "\u2013": "-", "\u00a0": " ", "\u202f": " ", "\u2009": " "})
-_THOUSANDS = re.compile(r"(?<=\d)[, ](?=\d{3}(?!\d))")
+_MINUS = str.maketrans({"\u2212": "-", "\u2013": "-"})
+_THOUSANDS = re.compile(r"(?<=\d)[,\u00a0\u202f\u2009](?=\d{3}(?!\d))")
 _UNIT = re.compile(r"\b(?:cm|mm)\s*(?:\^\s*)?[23]\b", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?(?![\w]*\d)")
 _SAID_NUMBER = re.compile(
@@ -48,6 +49,9 @@ def without_thought(text: str) -> str:
 def read_letter(text: str, options: Sequence[str]) -> str | None:
     """The letter that a text chooses, by letter or by the option's own words.
 
+    A letter after "answer", "option" or "choice" counts first; else the only letter that stands by
+    itself, unless the words say another option; else the words.
+
     Args:
         text: What was said.
         options: Texts of the options, in the order of their letters.
@@ -57,19 +61,26 @@ def read_letter(text: str, options: Sequence[str]) -> str | None:
     """
     said = unicodedata.normalize("NFKC", without_thought(text))
     allowed = "ABCD"[: len(options) or 4]
-    for pattern in (_WHOLE_LETTER, _FIRST_LETTER):
-        match = pattern.match(said)
-        letter = "" if match is None else str(match.group(1)).upper()
-        if letter and letter in allowed:
-            return letter
-    told = [letter.upper() for letter in _SAID_LETTER.findall(_ARTICLE.sub("", said))]
-    if told and told[-1] in allowed:
-        return str(told[-1])
+    whole = _WHOLE_LETTER.match(said)
+    if whole:
+        return _allowed(whole.group(1), allowed)
+    plain_letters = _ARTICLE.sub("", _DENIED_LETTER.sub("", said))
+    told = list(_SAID_LETTER.finditer(plain_letters))
+    if told:
+        is_list = _MORE_LETTERS.match(plain_letters, told[-1].end())
+        is_one = len({each.group(1).upper() for each in told}) == 1 and not is_list
+        return _allowed(told[0].group(1), allowed) if is_one else None
+    letters = set(_LONE_LETTER.findall(plain_letters))
     index = _chosen_option(said, options)
-    if index is not None:
-        return allowed[index]
-    lone = set(_LONE_LETTER.findall(_ARTICLE.sub("", _DENIED_LETTER.sub("", said))))
-    return str(lone.pop()) if len(lone) == 1 and lone <= set(allowed) else None
+    worded = None if index is None else allowed[index]
+    if not letters:
+        return worded
+    letter = _allowed(letters.pop(), allowed) if len(letters) == 1 else None
+    return letter if worded in (None, letter) else None
+
+
+def _allowed(letter: str, allowed: str) -> str | None:
+    return letter.upper() if letter.upper() in allowed else None
 
 
 def _chosen_option(said: str, options: Sequence[str]) -> int | None:
@@ -153,7 +164,7 @@ def _core(text: str) -> str:
 
 def is_not_assessable(text: str) -> bool:
     """Whether a text says that the question cannot be answered on this scan."""
-    return plain(without_thought(text)) == NOT_ASSESSABLE
+    return plain(without_thought(text)) in _ABSTENTIONS
 
 
 def strict_score(said: str | None, record: QaRecord, form: Form) -> float:

@@ -20,7 +20,7 @@ from vol3d.evaluate.prompt import ReadPrompt, direct_prompt, read_prompt
 from vol3d.evaluate.rows import Form, Source
 from vol3d.measure.facts import CaseFacts
 from vol3d.vqa.answerer import answer_parsed, choose_option
-from vol3d.vqa.dataset import NOT_ASSESSABLE, QaRecord
+from vol3d.vqa.dataset import UNASSESSABLE, QaRecord
 from vol3d.vqa.options import LETTERS
 from vol3d.vqa.parse import ParsedPrompt, parse_prompt
 from vol3d.vqa.table import ALL_SUBTYPES
@@ -129,8 +129,8 @@ class RulesSystem:
         reason = why_not_assessable(asked.parsed, facts) if self.may_abstain else None
         if reason is None:
             return None
-        raw = f"{NOT_ASSESSABLE}: {reason}"
-        return Given(text=NOT_ASSESSABLE, raw=raw, source="rule", is_abstention=True)
+        raw = f"{UNASSESSABLE}: {reason}"
+        return Given(text=UNASSESSABLE, raw=raw, source="rule", is_abstention=True)
 
 
 def _worded(value: Value, asked: Asked) -> Given | None:

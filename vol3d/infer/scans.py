@@ -47,15 +47,27 @@ def examine(
         DataError: The scan cannot be read.
         GeometryError: Its geometry is unusable.
     """
-    from vol3d.measure.body import body_mask
-    from vol3d.measure.laterality import laterality_note
-    from vol3d.measure.quality import assess_quality
-    from vol3d.measure.region import estimate_region
     from vol3d.volume import read_volume
 
     clock = clock or StageClock()
     with clock.stage("read"):
         volume = read_volume(resolve_scan(path), series=series, modality=modality)
+    return examine_volume(volume, clock=clock)
+
+
+def examine_volume(volume: Volume, *, clock: StageClock | None = None) -> Examined:
+    """A scan that was read before, with body, region, sides and quality measured.
+
+    Args:
+        volume: The scan.
+        clock: Receives the stage ``measure``.
+    """
+    from vol3d.measure.body import body_mask
+    from vol3d.measure.laterality import laterality_note
+    from vol3d.measure.quality import assess_quality
+    from vol3d.measure.region import estimate_region
+
+    clock = clock or StageClock()
     with clock.stage("measure"):
         body = body_mask(volume)
         estimate = estimate_region(volume, body)

@@ -17,7 +17,9 @@ from vol3d.vqa.table import ALL_SUBTYPES
 
 VERSION = "vol3d-1"
 NOT_ASSESSABLE = "not assessable"
-"""The answer of a system that says that this scan does not settle the question."""
+"""The true answer where a scan does not settle the question."""
+UNASSESSABLE = "unassessable"
+"""The same as an answer: the official scorer reads "not ..." as no, and this word as nothing."""
 QUESTION_TYPES = ("recognition", "measurement", "visual reasoning", "medical reasoning")
 
 

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vol3d.evaluate.official import row_score
 from vol3d.evaluate.strict import (
     chance_score,
     is_not_assessable,
@@ -11,7 +12,7 @@ from vol3d.evaluate.strict import (
     strict_score,
     strict_scores,
 )
-from vol3d.vqa.dataset import QaRecord
+from vol3d.vqa.dataset import UNASSESSABLE, QaRecord
 
 SIDES = ("left kidney", "right kidney", "the same")
 
@@ -52,6 +53,12 @@ def record(subtype: str = "kidney volume comparison", **fields: object) -> QaRec
         ("I think a cyst, so B", "B"),
         ("I'd choose C", "C"),
         ("not A, but B", "B"),
+        ("B. No, not A. Actually the answer is C", "C"),
+        ("Answer: A lesion in the liver, so B", "B"),
+        ("A: left kidney B: right kidney C: the same", None),
+        ("A, C", None),
+        ("Answer: A or B", None),
+        ("B, the left kidney", None),
         ("D", None),  # there are three options
         ("Definitely", None),
         ("A or B", None),
@@ -77,7 +84,8 @@ def test_an_option_within_another_loses() -> None:
     ("said", "number"),
     [
         ("1,234.5", 1234.5),
-        ("1 234", 1234.0),
+        ("1\u202f234", 1234.0),
+        ("100 200", None),
         (".5", 0.5),
         ("-.5", -0.5),
         ("\u221212", -12.0),
@@ -148,6 +156,22 @@ def test_abstaining_is_wrong_on_an_assessable_question() -> None:
 def test_abstaining_is_right_where_the_scan_does_not_settle_it(said: str, score: float) -> None:
     asked = record(is_assessable=False, correct_option="", answer="not assessable")
     assert strict_score(said, asked, "mc") == score
+
+
+@pytest.mark.parametrize("form", ["mc", "freeform"])
+@pytest.mark.parametrize(
+    "key", ["A", "B", "C", "D", "Yes", "No", "0", "12.5", "None", "Normal (no splenomegaly)", "T1"]
+)
+def test_our_abstention_earns_nothing_from_the_official_scorer(form: str, key: str) -> None:
+    for subtype in ("fatty liver", "organ enlargement", "organ volume measurement"):
+        if form == "mc" and len(key) > 1:
+            continue
+        for said in (UNASSESSABLE, f"{UNASSESSABLE}: spleen: cut off by the field of view"):
+            assert row_score(said, subtype=subtype, key=key, fmt=form) == 0.0
+
+
+def test_our_abstention_is_one_for_the_strict_scorer() -> None:
+    assert is_not_assessable(UNASSESSABLE)
 
 
 def test_unanswered_questions_stay_in_the_denominator() -> None:

@@ -63,7 +63,7 @@ def test_a_cut_organ_is_not_assessable() -> None:
     (given,) = RulesSystem().answer(cut_spleen(random_case(0)), [asked_of_prompt(SPLEEN)])
     assert given is not None
     assert given.is_abstention
-    assert given.raw == "not assessable: spleen: cut off by the field of view"
+    assert given.raw == "unassessable: spleen: cut off by the field of view"
 
 
 def test_rules_that_never_abstain_pass_the_question_on() -> None:

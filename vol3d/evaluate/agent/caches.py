@@ -26,6 +26,13 @@ Cache = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """``{image_id: {"segment": {target: {...}}, "measure": {target: {measurement: {...}}}}}``"""
 
 
+PUBLISHED_CACHES = {
+    "oracle cache": "tool_cache/benchmark_oracle_tool_cache.json",
+    "predicted cache": "tool_cache/benchmark_totalsegmentator_cache.json",
+}
+"""Where DeepTumorVQA 2.0 keeps its caches."""
+
+
 class CacheTools:
     """The official tools over a cache: exact look-ups, as the published agent makes them.
 

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from vol3d.evaluate.agent.answer_text import without_thoughts
 from vol3d.evaluate.agent.chat import ChatReply, ToolCall, read_tool_call
+from vol3d.evaluate.strict import without_thought
 
 _TAGGED = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|(?=<tool_call>)|\Z)", re.DOTALL)
 _FUNCTION = re.compile(r"<function=([\w.-]+)>\s*(\{.*?\})\s*</function>", re.DOTALL)
@@ -27,7 +27,7 @@ def read_call_text(text: str) -> ChatReply:
     Args:
         text: As the model wrote it, without its end mark.
     """
-    told = without_thoughts(text)
+    told = without_thought(text)
     tagged = _TAGGED.findall(told)
     if tagged:
         calls = [call for block in tagged for call in _calls(block, is_marked=True)]

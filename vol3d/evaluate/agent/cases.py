@@ -1,20 +1,19 @@
-"""Cases in folders: where a scan and its masks lie, and their facts."""
+"""Cases in folders: where a scan and its masks lie."""
 
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vol3d.data.case_manifest import MASK_NAMES, SCAN_NAMES
 from vol3d.errors import DataError, explain
 from vol3d.evaluate.prompt import phase_of_record
 from vol3d.measure.engine import MeasureOptions
-from vol3d.measure.facts import CaseFacts, Phase
+from vol3d.measure.facts import Phase
 from vol3d.measure.run import MaskInput, MeasuredCase, measure_paths
-from vol3d.volume import Modality, Volume
+from vol3d.volume import Modality
 from vol3d.vqa.dataset import QaRecord
 
 _IMAGE_ID = re.compile(r"[A-Za-z0-9]+_\d{8}")
@@ -112,56 +111,3 @@ def measure_paths_of(paths: CasePaths, options: MeasureOptions) -> MeasuredCase:
     own = replace(options, case_id=paths.image_id)
     modality = _MODALITIES.get(paths.scan.name.split(".")[0])
     return measure_paths(paths.scan, MaskInput(paths=[paths.masks]), own, modality=modality)
-
-
-@dataclass(kw_only=True)
-class MeasuredFolder:
-    """Cases of a folder, measured when they are asked for; the last ones are kept.
-
-    Args:
-        cases: By image id, from ``find_cases``.
-        options: How to measure.
-        phases: Phase by image id, where it is known.
-        keep: How many cases stay in memory; a scan takes about its voxels times 4 bytes.
-        adjust: Changes facts, for trials with degraded ones.
-    """
-
-    cases: Mapping[str, CasePaths]
-    options: MeasureOptions = field(default_factory=MeasureOptions)
-    phases: Mapping[str, Phase] = field(default_factory=dict)
-    keep: int = 2
-    adjust: Callable[[CaseFacts], CaseFacts] | None = None
-    _kept: OrderedDict[str, tuple[Volume, CaseFacts]] = field(default_factory=OrderedDict)
-
-    def facts(self, image_id: str) -> CaseFacts:
-        """Facts of a case.
-
-        Raises:
-            DataError: There is no such case, or it cannot be measured.
-        """
-        return self._get(image_id)[1]
-
-    def scan(self, image_id: str) -> Volume:
-        """Scan of a case; raises as ``facts``."""
-        return self._get(image_id)[0]
-
-    def _get(self, image_id: str) -> tuple[Volume, CaseFacts]:
-        if image_id in self._kept:
-            self._kept.move_to_end(image_id)
-            return self._kept[image_id]
-        if image_id not in self.cases:
-            raise DataError(
-                explain(
-                    expected="the id of a case of the data folder",
-                    got=repr(image_id[:60]),
-                    where="image_id",
-                    remedy="Fetch its scan, or leave its questions out.",
-                )
-            )
-        options = replace(self.options, phase=self.phases.get(image_id, self.options.phase))
-        case = measure_paths_of(self.cases[image_id], options)
-        facts = case.facts if self.adjust is None else self.adjust(case.facts)
-        self._kept[image_id] = (case.volume, facts)
-        while len(self._kept) > self.keep:
-            self._kept.popitem(last=False)
-        return self._kept[image_id]

@@ -9,14 +9,13 @@ calls. So this is what does what here:
   coarser ``scalar_rules`` where there are only the official tools.
 - By the network: whether liver, pancreas or kidneys have a lesion, and whether the spleen is
   enlarged, where the tools leave it open. Nothing else of the 42 subtypes is in its grammar.
-- By prior: what is still open, from ``PRIORS`` or the middle one of the options.
+- By prior: what is still open, from the shipped table of training answers.
 
 It reads nothing but the messages that it is given (and the network the scan).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal
@@ -29,18 +28,18 @@ from vol3d.evaluate.agent.chat import ChatError, ChatReply, Message, Schema, Too
 from vol3d.evaluate.agent.evidence import facts_told, scalars_told
 from vol3d.evaluate.agent.scalar_rules import TARGETS, scalar_value
 from vol3d.evaluate.agent.toolset import MEASUREMENTS
+from vol3d.evaluate.systems import Asked, Given, asked_of_prompt, shipped_prior
 from vol3d.measure.facts import CaseFacts, LesionFacts
 from vol3d.measure.staging import staged_lesion
 from vol3d.vqa.answerer import answer_parsed, choose_option
 from vol3d.vqa.answers import largest_known
 from vol3d.vqa.options import LETTERS
-from vol3d.vqa.parse import ParsedPrompt, parse_prompt, split_options
+from vol3d.vqa.parse import ParsedPrompt
 from vol3d.vqa.subtypes import SUBTYPES
-from vol3d.vqa.values import NO, YES, Phrase, Value, value_text, yes_no
+from vol3d.vqa.values import Value, value_text
 
-Look = Callable[[str, tuple[str, str]], float | None]
-"""What the network sees: question and two choices in, probability of the first out; ``None`` where
-it must not be asked."""
+Look = Callable[[Asked], Given | None]
+"""The network's answer to a question about one scan; ``None`` where it has none."""
 Settled = Literal["facts", "scalars", "network", "prior"]
 
 _LIVE = {"describe_scan", "organ_details", "list_lesions", "lesion_surroundings"}
@@ -55,36 +54,6 @@ _ALSO: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Organs that a subtype needs beside the one that it names."""
 _OF_STAGED = ("pancreatic tumor staging", "pancreatic lesion resectability")
-_SEEN: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "liver lesion existence": ("Is there a lesion in the liver?",),
-        "pancreatic lesion existence": ("Is there a lesion in the pancreas?",),
-        "kidney lesion existence": (
-            "Is there a lesion in the left kidney?",
-            "Is there a lesion in the right kidney?",
-        ),
-        "splenomegaly detection": ("Is the spleen enlarged?",),
-    }
-)
-"""Questions of the network's grammar whose answers, joined by or, settle a subtype."""
-PRIORS: Mapping[str, str] = MappingProxyType(
-    {
-        "largest lesion attenuation": "hypoattenuating",
-        "inter-segment comparison": "equal",
-        "liver lesion clustering": "somewhat clustered",
-        "kidney volume comparison": "left kidney",
-        "bilateral kidney asymmetry": "symmetric",
-        "multi-organ lesion burden comparison": "equal",
-        "splenomegaly grading": "normal spleen",
-        "PDAC vs PNET classification": "pdac",
-        "pancreatic tumor staging": "T2",
-        "pancreatic lesion resectability": "resectable",
-        "hepatic steatosis grading": "G0",
-        "lesion type classification": "cyst",
-        "renal mass characterization": "simple cyst",
-    }
-)
-"""Our guesses of what is common; fitted to nothing. Yes or no is no."""
 
 
 class EmbeddedClient:
@@ -113,11 +82,10 @@ class EmbeddedClient:
             ChatError: A tool result that bears a live tool's name has not its form, or the network
                 cannot read the scan.
         """
-        prompt = next(m["content"] for m in messages if m["role"] == "user")
-        parsed = parse_prompt(prompt)
+        asked = asked_of_prompt(next(m["content"] for m in messages if m["role"] == "user"))
+        parsed = asked.parsed
         if parsed is None or parsed.subtype not in SUBTYPES:
-            self._on_settled("prior")
-            return ChatReply(content=_guess_unread(prompt))
+            return self._guessed(asked)
         try:
             facts = facts_told(messages)
         except (ValidationError, AttributeError, KeyError, TypeError) as error:
@@ -130,38 +98,34 @@ class EmbeddedClient:
         calls = plan_calls(parsed, names, facts, num_turns=_num_turns(messages))
         if calls:
             return ChatReply(tool_calls=tuple(calls))
-        return ChatReply(content=self._answer(parsed, facts, messages))
-
-    def _answer(self, parsed: ParsedPrompt, facts: CaseFacts, messages: Sequence[Message]) -> str:
         ways: tuple[tuple[Settled, Callable[[], Value | None]], ...] = (
             ("facts", lambda: answer_parsed(parsed, facts)),
             ("scalars", lambda: scalar_value(parsed, scalars_told(messages), facts)),
-            ("network", lambda: self._seen(parsed)),
         )
         for settled, way in ways:
             value = way()
             text = None if value is None else _worded(value, parsed)
             if text is not None:
                 self._on_settled(settled)
-                return text
-        self._on_settled("prior")
-        return guess(parsed)
+                return ChatReply(content=text)
+        return self._seen(asked) or self._guessed(asked)
 
-    def _seen(self, parsed: ParsedPrompt) -> Value | None:
-        questions = _SEEN.get(parsed.subtype)
-        if parsed.subtype == "organ enlargement" and parsed.slots["organ"] == "spleen":
-            questions = _SEEN["splenomegaly detection"]
-        if questions is None or self._look is None:
+    def _guessed(self, asked: Asked) -> ChatReply:
+        self._on_settled("prior")
+        return ChatReply(content=shipped_prior().guess(asked).text)
+
+    def _seen(self, asked: Asked) -> ChatReply | None:
+        """The network's answer, where it has one."""
+        if self._look is None:
             return None
         try:
-            seen = [self._look(question, ("yes", "no")) for question in questions]
+            given = self._look(asked)
         except Vol3dError as error:
             raise ChatError(str(error), kind="scan") from error
-        known = [each for each in seen if each is not None]
-        if len(known) < len(seen):
+        if given is None:
             return None
-        is_there = 1.0 - math.prod(1.0 - each for each in known) >= 0.5
-        return yes_no(is_there != parsed.is_inverted)
+        self._on_settled("network")
+        return ChatReply(content=given.text)
 
 
 def _num_turns(messages: Sequence[Message]) -> int:
@@ -250,41 +214,3 @@ def _measure(target: str, kind: str) -> ToolCall:
 
 def _call(name: str, **arguments: str) -> ToolCall:
     return ToolCall(name=name, arguments=arguments)
-
-
-def guess(parsed: ParsedPrompt) -> str:
-    """The prior answer to a question, without any look at its scan.
-
-    No to yes-or-no questions; the middle one of numbers, 1 in free form; ``PRIORS``; else the
-    first option.
-
-    Args:
-        parsed: The question.
-    """
-    row = SUBTYPES[parsed.subtype]
-    if row.answer_type == "numeric":
-        return _middle(parsed.options) if parsed.options else "1"
-    value = Phrase(key=PRIORS[parsed.subtype]) if parsed.subtype in PRIORS else NO
-    if parsed.is_inverted:
-        value = YES
-    text = _worded(value, parsed)
-    return text if text is not None else LETTERS[0]
-
-
-def _middle(options: Sequence[str]) -> str:
-    """Letter of the lower middle number."""
-    ranked = sorted(range(len(options)), key=lambda i: (_value(options[i]), i))
-    return LETTERS[ranked[(len(ranked) - 1) // 2]]
-
-
-def _value(option: str) -> float:
-    try:
-        return float(option.rstrip("%"))
-    except ValueError:
-        return math.inf
-
-
-def _guess_unread(prompt: str) -> str:
-    """A prior for a question that cannot be read: the first letter, or no."""
-    has_options = any(split_options(line)[1] for line in prompt.splitlines())
-    return LETTERS[0] if has_options else "no"

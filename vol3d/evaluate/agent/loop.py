@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vol3d.evaluate.agent.answer_text import bare_answer
 from vol3d.evaluate.agent.chat import (
     ChatClient,
     ChatError,
@@ -20,8 +19,6 @@ from vol3d.evaluate.agent.trajectories import LoggedCall, LoggedTurn, Trajectory
 from vol3d.evaluate.prompt import direct_prompt
 from vol3d.evaluate.rows import Form
 from vol3d.vqa.dataset import QaRecord
-from vol3d.vqa.parse import split_options
-from vol3d.vqa.table import ALL_SUBTYPES
 
 MAX_STEPS = 5
 """Default of the official command line."""
@@ -43,16 +40,12 @@ class AgentQuestion:
         image_id: Its scan; tools are told, the model is not.
         text: The prompt.
         form: How it is to be answered.
-        options: Texts of the options.
-        is_number: Whether a free-form answer is a number.
     """
 
     qid: str
     image_id: str
     text: str
     form: Form
-    options: tuple[str, ...] = ()
-    is_number: bool = False
 
     @classmethod
     def from_record(cls, record: QaRecord, form: Form) -> AgentQuestion:
@@ -62,8 +55,6 @@ class AgentQuestion:
             image_id=record.image_id,
             text=question_text(record, form),
             form=form,
-            options=split_options(record.mc_question)[1] if form == "mc" else (),
-            is_number=ALL_SUBTYPES[record.question_subtype].answer_type == "numeric",
         )
 
 
@@ -72,8 +63,7 @@ class AgentOutcome:
     """What came of one question.
 
     Args:
-        answer: A letter, a number, a word or a phrase; empty if the model said none.
-        raw: All of the model's last words.
+        answer: The model's last words, as they are scored; empty if it said none.
         trajectory: Every turn.
         num_faults: Exceptions inside tools.
         num_steps: Turns of the model.
@@ -81,7 +71,6 @@ class AgentOutcome:
     """
 
     answer: str
-    raw: str
     trajectory: Trajectory
     num_faults: int
     num_steps: int
@@ -174,9 +163,8 @@ class _Loop:
         return self.tools.call(call.name, call.arguments, image_id=self.question.image_id)
 
     def outcome(self, max_steps: int, error: str | None) -> AgentOutcome:
-        raw = self.turns[-1].content if self.turns and error is None else ""
+        answer = self.turns[-1].content.strip() if self.turns and error is None else ""
         asked = self.question
-        answer = bare_answer(raw, asked.form, options=asked.options, is_number=asked.is_number)
         trajectory = Trajectory(
             qid=asked.qid,
             image_id=asked.image_id,
@@ -187,12 +175,10 @@ class _Loop:
             text=asked.text,
             turns=tuple(self.turns),
             answer=answer,
-            raw=raw,
             error=error,
         )
         return AgentOutcome(
             answer=answer,
-            raw=raw,
             trajectory=trajectory,
             num_faults=trajectory.num_faults,
             num_steps=len(self.turns),

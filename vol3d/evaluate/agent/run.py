@@ -180,7 +180,7 @@ def agent_row(record: QaRecord, done: Trajectory | AgentOutcome) -> ResultRow:
         image_id=record.image_id,
         question_subtype=record.question_subtype,
         question_type=record.question_type,
-        raw_output=done.raw,
+        raw_output=done.answer,
         pred_answer=done.answer,
         correct_option=record.correct_option,
         answer=record.answer,

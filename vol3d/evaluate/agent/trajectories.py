@@ -53,8 +53,7 @@ class Trajectory(_Frozen):
         tools: Name of the set of tools.
         max_steps: Most turns of the model.
         text: The question's prompt.
-        answer: What is scored; empty if the model said none.
-        raw: All of the model's last words.
+        answer: The model's last words, as they are scored; empty if it said none.
         error: Why the model could not be asked; such a question was not answered.
     """
 
@@ -69,7 +68,6 @@ class Trajectory(_Frozen):
     text: str
     turns: tuple[LoggedTurn, ...] = ()
     answer: str = ""
-    raw: str = ""
     error: str | None = None
 
     @property

@@ -11,7 +11,7 @@ from agent_cases import liver_case, spleen_record
 
 from vol3d.errors import DataError
 from vol3d.evaluate.agent.caches import CacheTools, load_tool_cache, make_tool_cache
-from vol3d.evaluate.agent.cases import MeasuredFolder, find_cases, phases_of
+from vol3d.evaluate.agent.cases import find_cases, phases_of
 from vol3d.measure.engine import MeasureOptions
 from vol3d.volume import Grid, Volume, write_nifti
 from vol3d.vqa.tool_cache import case_tools
@@ -152,22 +152,6 @@ def test_folders_with_other_names_are_no_cases(tmp_path: Path) -> None:
     make_folder(tmp_path, "Jane Doe")
     with pytest.raises(DataError, match="BDMAP_00000001"):
         find_cases(tmp_path)
-
-
-def test_a_folder_measures_when_asked_and_keeps_the_last(tmp_path: Path) -> None:
-    make_folder(tmp_path, ID)
-    make_folder(tmp_path, "BDMAP_00000002", cube=10)
-    folder = MeasuredFolder(
-        cases=find_cases(tmp_path), phases={ID: "unenhanced"}, keep=1, adjust=lambda f: f
-    )
-    first = folder.facts(ID)
-    assert first.case_id == ID
-    assert first.scan.phase.value == "unenhanced"
-    assert folder.facts(ID) is first
-    assert folder.facts("BDMAP_00000002").organs["liver"].volume_cm3 == pytest.approx(8.0)
-    assert folder.facts(ID) is not first
-    with pytest.raises(DataError, match="BDMAP_00000003"):
-        folder.facts("BDMAP_00000003")
 
 
 def test_phases_come_from_the_questions() -> None:

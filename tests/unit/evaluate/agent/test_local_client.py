@@ -91,9 +91,9 @@ def test_a_model_from_a_folder_goes_through_the_loop(tmp_path: Path) -> None:
     outcome = run_question(client, TOOLS, question=spleen_question())
     assert outcome.error is None
     assert outcome.trajectory.client == "tiny"
-    assert outcome.raw
-    assert "<eos>" not in outcome.raw
-    assert run_question(client, TOOLS, question=spleen_question()).raw == outcome.raw
+    assert outcome.answer
+    assert "<eos>" not in outcome.answer
+    assert run_question(client, TOOLS, question=spleen_question()).answer == outcome.answer
 
 
 def test_a_prompt_that_is_too_long_fails_the_question() -> None:
