@@ -110,7 +110,11 @@ def deeptumorvqa(
     from vol3d.evaluate.build import ModelChoice, prior_from, systems_of
     from vol3d.evaluate.run import RunPlan
     from vol3d.evaluate.session import EvaluationRow, Session, provenance_of, run_session
+    from vol3d.export.writer import check_output_dir
 
+    check_output_dir(output)
+    if cache_dir is not None:
+        check_output_dir(cache_dir)
     selection = Selection(
         split=split.value,
         questions=questions,
@@ -133,7 +137,7 @@ def deeptumorvqa(
     systems = systems_of(
         [each.value for each in system or [SystemOption.WHOLE]],
         choice,
-        prior=prior_from(priors),
+        prior=prior_from(priors, benchmark.image_ids),
         may_abstain=not no_abstain,
     )
     plan = RunPlan(
@@ -228,12 +232,17 @@ def merge_parts(
 ) -> int:
     """Put the parts of one evaluation together: the same files as of one run."""
     from vol3d.evaluate import session
+    from vol3d.evaluate.results import check_no_run
+    from vol3d.export.writer import check_output_dir
 
+    check_output_dir(output)
+    check_no_run(output)
     selection = Selection(
         split=split.value, questions=questions, subtypes=tuple(subtype or ()), limit=limit
     )
     benchmark = selected(data, selection)
-    summary = session.merge_parts(parts, output, benchmark=benchmark)
+    title = f"{Path(data).name}, {split.value}"
+    summary = session.merge_parts(parts, output, benchmark=benchmark, title=title)
     return tell_summary(summary, output, is_json=is_json, is_quiet=quiet)
 
 
@@ -260,22 +269,36 @@ def score(
 ) -> int:
     """Score result files that any system wrote, and compare them."""
     from vol3d.evaluate.figures import RunInfo
-    from vol3d.evaluate.results import read_results
+    from vol3d.evaluate.results import check_no_run, read_results
     from vol3d.evaluate.session import Answered, finish
+    from vol3d.export.writer import check_output_dir
+
+    check_output_dir(output)
+    check_no_run(output)
 
     selection = Selection(
         split=split.value, questions=questions, subtypes=tuple(subtype or ()), limit=limit
     )
     benchmark = selected(data, selection)
     names = _names(results)
-    answered = [
-        Answered(
-            name=name,
-            answers={row.qid: row for row in read_results(path)},
-            folder=output / "rows" / name.replace("/", "-"),
+    answered = []
+    for name, path in zip(names, results, strict=True):
+        rows = read_results(path)
+        answers = {row.qid: row for row in reversed(rows)}
+        if len(answers) < len(rows):
+            print(
+                f"Warning: {path.name} answers {len(rows) - len(answers)} questions again: the "
+                "official scorer counts each answer, the strict one the first.",
+                file=sys.stderr,
+            )
+        answered.append(
+            Answered(
+                name=name,
+                answers=answers,
+                folder=output / "rows" / name,
+                official_rows=[row.official() for row in rows],
+            )
         )
-        for name, path in zip(names, results, strict=True)
-    ]
     info = RunInfo(
         title=f"{Path(data).name}, {split.value}",
         system=names[0],
@@ -290,9 +313,9 @@ def score(
 def _names(paths: list[Path]) -> list[str]:
     """Names of result files that tell them apart."""
     stems = [path.stem for path in paths]
-    if len(set(stems)) == len(stems):
-        return stems
-    return [f"{path.resolve().parent.name}/{path.stem}" for path in paths]
+    longer = [f"{path.resolve().parent.name} {path.stem}" for path in paths]
+    numbered = [f"{name} {number}" for number, name in enumerate(longer, start=1)]
+    return next(names for names in (stems, longer, numbered) if len(set(names)) == len(names))
 
 
 @app.command("select-prompt")

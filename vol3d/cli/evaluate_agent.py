@@ -87,7 +87,12 @@ def agent(
     """Answer questions by calling tools; trajectories are kept and can be replayed."""
     from vol3d.evaluate.agent.run import AgentSettings, run_agent
     from vol3d.evaluate.figures import RunInfo
-    from vol3d.evaluate.session import Answered, finish
+    from vol3d.evaluate.results import AnswerLog
+    from vol3d.evaluate.run import RunPlan
+    from vol3d.evaluate.session import Answered, finish, provenance_of
+    from vol3d.export.writer import check_output_dir
+
+    check_output_dir(output)
 
     selection = Selection(
         questions=questions,
@@ -104,17 +109,29 @@ def agent(
         cache_dir=output / "cache" / "facts",
     )
     tool_set = _tools(tools, benchmark, source, cache=cache, official_only=official_tools)
-    done = run_agent(
-        benchmark.questions,
-        _clients(model, benchmark, api_base=api_base, device=device),
-        tools=tool_set,
-        out=output / "trajectories.jsonl",
-        settings=AgentSettings(form=form.value, max_steps=max_steps),
-    )
-    provenance = {
+    clients, model_sha256 = _clients(model, benchmark, api_base=api_base, device=device)
+    plan = RunPlan(benchmark=benchmark, form=form.value, facts=source)
+    header = {
+        **plan.common_header(),
         "model": model,
+        "model_sha256": model_sha256,
         "tools": tool_set.name,
-        "max_steps": str(max_steps),
+        "cache_sha256": _cache_sha256(tools, benchmark, cache),
+        "max_steps": max_steps,
+    }
+    with AnswerLog(output, header) as log:  # refuses answers of another run, and a second process
+        done = run_agent(
+            benchmark.questions,
+            clients,
+            tools=tool_set,
+            out=output / "trajectories.jsonl",
+            settings=AgentSettings(form=form.value, max_steps=max_steps),
+        )
+        for row in done.rows:
+            if row.qid not in log.rows:
+                log.add(row)
+    provenance = {
+        **provenance_of(header),
         "tool_faults": str(done.num_faults),
         "malformed_calls": str(done.num_malformed),
     }
@@ -127,8 +144,8 @@ def agent(
         provenance=provenance,
     )
     answers = {row.qid: row for row in done.rows}
-    row = Answered(name=info.system, answers=answers, folder=output)
-    summary = finish([row], output, benchmark=benchmark, run_info=info)
+    main = Answered(name=info.system, answers=answers, folder=output)
+    summary = finish([main], output, benchmark=benchmark, run_info=info)
     for qid, problem in list(done.failed.items())[:5]:
         print(f"vol3d: question {qid}: {problem}", file=sys.stderr)
     return tell_summary(summary, output, is_json=is_json, is_quiet=quiet)
@@ -159,28 +176,45 @@ def _tools(
     return LiveTools(book.facts, scan_of=book.scan, name=shown, only=only)
 
 
-def _clients(model: str, benchmark: Benchmark, *, api_base: str | None, device: str) -> ClientOf:
-    """Makes the model's client for each question."""
+def _cache_sha256(kind: ToolsOption, benchmark: Benchmark, cache: Path | None) -> str | None:
+    """Hash of the cache file that the tools read, if they read one."""
+    import hashlib
+
+    from vol3d.evaluate.agent.caches import PUBLISHED_CACHES
+
+    name = kind.value.replace("-", " ")
+    if name not in PUBLISHED_CACHES:
+        return None
+    path = cache or benchmark.root / PUBLISHED_CACHES[name]
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _clients(
+    model: str, benchmark: Benchmark, *, api_base: str | None, device: str
+) -> tuple[ClientOf, str]:
+    """Makes the model's client for each question; and a hash of its weights, if they are known."""
     from vol3d.evaluate.agent.eyes import NetworkEyes, embedded_clients
 
     if model == "none":
-        return embedded_clients()
+        return embedded_clients(), ""
     if model == "embedded":
         from vol3d.evaluate.build import ModelChoice, model_system
         from vol3d.evaluate.casebook import CaseBook
 
         system = model_system(ModelChoice(device=device))
-        return embedded_clients(NetworkEyes(system, CaseBook(benchmark, None).case))
+        clients = embedded_clients(NetworkEyes(system, CaseBook(benchmark, None).case))
+        return clients, system.fingerprint()["weights_sha256"]
     if model.startswith("openai:"):
         from vol3d.evaluate.servers import ServerModel
 
         server = ServerModel.connect(api_base, model.removeprefix("openai:")).client
-        return lambda record: server
+        return (lambda record: server), ""
     from vol3d.evaluate.agent.local_client import LocalTransformersClient
+    from vol3d.evaluate.language_models import weights_sha256
     from vol3d.infer.engine import choose_device
 
     local = LocalTransformersClient.from_folder(model, device=str(choose_device(device)))
-    return lambda record: local
+    return (lambda record: local), weights_sha256(Path(model))
 
 
 @app.command("make-tool-cache")

@@ -115,6 +115,10 @@ EvaluatedModelFlag = Annotated[
 ]
 
 
+MOST_MM = 50.0
+"""Largest displacement of degraded masks; beyond it they have nothing of the true ones."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
     """Which questions are asked."""
@@ -174,6 +178,12 @@ def facts_source(
 
     if degrade is not None and evidence is not EvidenceOption.PREDICTED:
         _refuse("--degrade", "--evidence predicted", evidence.value)
+    if degrade is not None and masks_dir is not None:
+        _refuse("--masks-dir", "masks or --degrade", "both")
+    if masks_dir is not None and evidence is EvidenceOption.NONE:
+        _refuse("--masks-dir", "--evidence masks or predicted", "none")
+    if masks_dir is not None and not masks_dir.is_dir():
+        _refuse("--masks-dir", "a folder", "none there")
     if evidence is EvidenceOption.NONE:
         return None
     segmenter: Segmenter = TrueMasks()
@@ -203,8 +213,8 @@ def _degraded(text: str) -> Segmenter:
         displacement_mm, missed_share = (float(part) for part in parts)
     except ValueError:
         _refuse("--degrade", "two numbers such as 2,0.2", repr(text))
-    if displacement_mm < 0 or not 0 <= missed_share <= 1:
-        _refuse("--degrade", "MM from 0, SHARE from 0 to 1", repr(text))
+    if not 0 <= displacement_mm <= MOST_MM or not 0 <= missed_share <= 1:
+        _refuse("--degrade", f"MM from 0 to {MOST_MM:g}, SHARE from 0 to 1", repr(text))
     return DegradedMasks(displacement_mm=displacement_mm, missed_share=missed_share)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from vol3d.config import csv_rows, json_lines
 from vol3d.errors import ConfigError, explain
 
 SCAN_NAMES = ("ct", "image", "scan", "mr", "series")
@@ -94,12 +94,10 @@ def _wrong(path: Path, got: str) -> ConfigError:
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
-        text = path.read_text(encoding="utf-8")
         if path.suffix == ".jsonl":
-            lines = [line for line in text.splitlines() if line.strip()]
-            yield from ((n, dict(json.loads(line))) for n, line in enumerate(lines, 1))
+            yield from ((number, dict(row)) for number, row in json_lines(path))
             return
-        for number, row in enumerate(csv.DictReader(text.splitlines()), 1):
+        for number, row in csv_rows(path):
             kept: dict[str, Any] = {k: v for k, v in row.items() if v not in ("", None)}
             if "masks" in kept:
                 kept["masks"] = str(kept["masks"]).split(";")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -140,7 +140,8 @@ def load_benchmark(
 
     Args:
         source: Its folder, or ``v2`` or ``v1`` for what the hub's cache holds.
-        split: ``benchmark``, ``train`` or ``validation``.
+        split: ``benchmark``, ``train`` or ``validation``; the last without volumes of the
+            benchmark.
         questions: A question file that lies elsewhere.
         masks_dir: Folder with masks by image id, if they do not lie beside the scans.
         allow_download: Whether the hub may be asked for what the cache lacks.
@@ -163,16 +164,25 @@ def load_benchmark(
     found = [questions] if questions is not None else [root / name for name in names]
     file = next((path for path in found if path.is_file()), None)
     if file is None:
-        raise _no_questions(
-            root, [path.name if questions else n for path, n in _named(found, names)]
-        )
-    return Benchmark(
-        root=root, questions=load_questions(file), file=file, split=split, masks_dir=masks_dir
-    )
+        raise _no_questions(root, names if questions is None else [questions.name])
+    records = load_questions(file)
+    if split == "validation":
+        held_out = _benchmark_images(root)
+        records = tuple(record for record in records if record.image_id not in held_out)
+    if not records:
+        raise _no_questions(root, [f"{file.name} with questions"])
+    return Benchmark(root=root, questions=records, file=file, split=split, masks_dir=masks_dir)
 
 
-def _named(found: Sequence[Path], names: Iterable[str]) -> list[tuple[Path, str]]:
-    return list(zip(found, [*names, ""], strict=False))
+def _benchmark_images(root: Path) -> frozenset[str]:
+    """Images of the benchmark, where its questions are here.
+
+    The published pool for validation is what the benchmark was drawn from; choosing on its volumes
+    would be choosing on the test.
+    """
+    names = (root / name for name in _QUESTION_FILES["benchmark"])
+    file = next((path for path in names if path.is_file()), None)
+    return frozenset() if file is None else frozenset(r.image_id for r in load_questions(file))
 
 
 def _no_questions(root: Path, names: Sequence[str]) -> DataError:

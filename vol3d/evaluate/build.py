@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -154,12 +155,29 @@ def model_missing() -> ConfigError:
     )
 
 
-def prior_from(path: Path | None) -> PriorTable:
+def prior_from(path: Path | None, image_ids: Iterable[str]) -> PriorTable:
     """Priors counted on training questions, or the shipped table.
 
     Args:
         path: ``train_qa.csv`` or such; ``None`` for the shipped table.
+        image_ids: Volumes that are evaluated; questions about them are not counted.
+
+    Raises:
+        ConfigError: No question is left.
     """
     if path is None:
         return shipped_prior()
-    return prior_of(load_questions(path), origin=path.name)
+    evaluated = set(image_ids)
+    records = load_questions(path)
+    kept = [record for record in records if record.image_id not in evaluated]
+    if not kept:
+        raise ConfigError(
+            explain(
+                expected="questions about other volumes than those evaluated",
+                got=f"{len(records)} questions, all about them",
+                where=f"--priors {path.name}",
+                remedy="Pass training questions.",
+            )
+        )
+    left_out = len(records) - len(kept)
+    return prior_of(kept, origin=f"{path.name}, {left_out} questions about evaluated volumes out")

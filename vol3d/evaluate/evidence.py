@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from pydantic import ValidationError
+
 from vol3d.errors import DataError, explain
 from vol3d.evaluate.benchmark import ScanPlace
 from vol3d.measure.case_masks import CaseMasks, read_case_masks
@@ -175,8 +177,9 @@ class Facts:
         kept = (
             None if self.cache_dir is None else self.cache_dir / f"{self._key(place, hints)}.json"
         )
-        if kept is not None and kept.is_file():
-            return CaseFacts.model_validate_json(kept.read_text(encoding="utf-8"))
+        known = None if kept is None else _kept_facts(kept)
+        if known is not None:
+            return known
         scan = volume()
         facts = measure_case_masks(
             scan,
@@ -208,6 +211,16 @@ class Facts:
             *(stamp for path in self.segmenter.files(place) for stamp in file_stamps(path)),
         ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def _kept_facts(path: Path) -> CaseFacts | None:
+    """The facts of a file; ``None`` if there is none, or a damaged one: they are measured again."""
+    if not path.is_file():
+        return None
+    try:
+        return CaseFacts.model_validate_json(path.read_bytes())
+    except ValidationError:  # it is written anew
+        return None
 
 
 def file_stamps(path: Path | None) -> list[str]:

@@ -177,7 +177,7 @@ class TransformersModel:
             model.to(choose_device(device)),
             tokenizer,
             name=folder.name,
-            weights_sha256=_weights_sha256(folder),
+            weights_sha256=weights_sha256(folder),
         )
 
     @property
@@ -244,8 +244,12 @@ class TransformersModel:
         return torch.tensor([ids], device=self.model.device)
 
 
-def _weights_sha256(folder: Path) -> str:
-    """One hash over all weight files of a folder."""
+def weights_sha256(folder: Path) -> str:
+    """One hash over all weight files of a folder.
+
+    Args:
+        folder: With ``*.safetensors``.
+    """
     whole = hashlib.sha256()
     for path in sorted(folder.glob("*.safetensors")):
         with path.open("rb") as file:

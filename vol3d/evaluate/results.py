@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 from pydantic import ValidationError
 
+from vol3d.config import parse_json, read_utf8
 from vol3d.errors import ConfigError, DataError, explain
 from vol3d.evaluate.evidence import write_whole
 from vol3d.evaluate.official import aggregate
@@ -26,6 +27,7 @@ from vol3d.vqa.dataset import QaRecord
 ANSWERS, FAILURES, RESULTS = "answers.jsonl", "failures.jsonl", "results.json"
 PART_KEYS = ("part_id", "num_parts", "questions_sha256", "num_questions")
 """What differs between the parts of one evaluation."""
+HEADER_KEYS = {"form", "benchmark_sha256", "part_id", "num_parts", "num_questions"}
 OPTIONAL_FIELDS = {"confidence": None, "is_abstention": False, "source": "model"}
 
 
@@ -165,8 +167,12 @@ def read_log_lines(lines: Sequence[bytes], folder: Path) -> tuple[dict[str, Any]
             if row.qid in rows:
                 raise _broken(folder, f"two answers to {row.qid}")
             rows[row.qid] = row
-    except (ValidationError, KeyError, TypeError, IndexError, json.JSONDecodeError) as error:
+    except (ValidationError, LookupError, TypeError, ValueError, RecursionError) as error:
+        if isinstance(error, DataError):
+            raise
         raise _broken(folder, type(error).__name__) from None
+    if not isinstance(header, dict) or not header.keys() >= HEADER_KEYS:
+        raise _broken(folder, "a first line that does not say what was run")
     return header, list(rows.values())
 
 
@@ -198,7 +204,12 @@ def _broken(folder: Path, got: str) -> DataError:
 
 
 def write_results(
-    folder: Path, records: Sequence[QaRecord], rows: Mapping[str, ResultRow], form: Form
+    folder: Path,
+    records: Sequence[QaRecord],
+    rows: Mapping[str, ResultRow],
+    form: Form,
+    *,
+    as_given: Sequence[Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Writes ``results.json`` in the official layout and returns its metrics.
 
@@ -207,8 +218,10 @@ def write_results(
         records: All questions, in their order.
         rows: Answers by question id.
         form: Multiple choice or free form.
+        as_given: Rows of somebody's file, repeated ones included, in place of ``rows``.
     """
-    kept = [rows[record.qid].official() for record in records if record.qid in rows]
+    own = [rows[record.qid].official() for record in records if record.qid in rows]
+    kept = own if as_given is None else list(as_given)
     # questions that no scan settles are ours; the official scorer never hears of them
     index = {r.qid: r.model_dump(mode="json") for r in records if r.is_assessable}
     metrics = aggregate(kept, index, form)
@@ -231,18 +244,32 @@ def read_results(path: Path) -> list[ResultRow]:
     Raises:
         DataError: It is no such file.
     """
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["results"]
-        return [ResultRow.model_validate(_official_row(row)) for row in rows]
-    except (ValidationError, KeyError, TypeError, ValueError, OSError) as error:
-        raise DataError(
-            explain(
-                expected="a result file of DeepTumorVQA: metrics, n_processed, results",
-                got=type(error).__name__,
-                where=path.name,
-                remedy="Pass the file that deeptumorvqa-eval or vol3d evaluate wrote.",
-            )
-        ) from None
+    whole = parse_json(read_utf8(path), where=path.name)
+    rows = whole.get("results") if isinstance(whole, dict) else None
+    if not isinstance(rows, list):
+        raise _no_result(path, 'no list "results"')
+    found = []
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict) or not row.get("qid"):
+            raise _no_result(path, f"row {number} without qid")
+        try:
+            found.append(ResultRow.model_validate(_official_row(row)))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            field = ".".join(map(str, first["loc"]))
+            raise _no_result(path, f"row {number}: {field}: {first['msg']}") from None
+    return found
+
+
+def _no_result(path: Path, got: str) -> DataError:
+    return DataError(
+        explain(
+            expected="a result file of DeepTumorVQA: metrics, n_processed, results",
+            got=got,
+            where=path.name,
+            remedy="Pass the file that deeptumorvqa-eval or vol3d evaluate wrote.",
+        )
+    )
 
 
 def _official_row(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -278,7 +305,10 @@ def merge_logs(folders: Iterable[Path]) -> tuple[dict[str, Any], dict[str, Resul
         first = first or shared
         if shared != first:
             raise _another_run(folder, shared, first)
-        runs[int(header["part_id"])] = header
+        part = int(header["part_id"])
+        if part in runs:
+            raise _same_part(folder, part)
+        runs[part] = header
         for row in rows:
             if row.qid in merged and merged[row.qid] != row:
                 raise _broken(folder, f"another answer to {row.qid} than in an earlier part")
@@ -295,3 +325,34 @@ def merge_logs(folders: Iterable[Path]) -> tuple[dict[str, Any], dict[str, Resul
             )
         )
     return first, merged
+
+
+def _same_part(folder: Path, part: int) -> ConfigError:
+    return ConfigError(
+        explain(
+            expected="every part once",
+            got=f"part {part} twice",
+            where=f"merge-parts {folder.name}",
+            remedy="Pass one folder of each part.",
+        )
+    )
+
+
+def check_no_run(folder: Path) -> None:
+    """Raises where a folder holds the answers of a run, which other figures must not stand beside.
+
+    Args:
+        folder: That results are to be written to.
+
+    Raises:
+        ConfigError: It does.
+    """
+    if (folder / ANSWERS).exists():
+        raise ConfigError(
+            explain(
+                expected="a folder without a run's answers",
+                got=f"one with {ANSWERS}",
+                where=f"--output {folder.name}",
+                remedy="Use another folder.",
+            )
+        )

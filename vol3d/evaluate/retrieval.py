@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
+from vol3d.config import csv_rows
 from vol3d.errors import DataError, explain
 from vol3d.evaluate.resampling import IntArray, interval_json, resampled_interval
 from vol3d.evaluate.statistics import Interval, clustered_interval
@@ -108,8 +108,7 @@ def load_embeddings(embeddings: Path, texts: Path) -> Pairs:
             images, words = arrays["images"], arrays["texts"]
     except (OSError, KeyError, ValueError, BadZipFile) as error:
         raise _wrong("an .npz file with images and texts", type(error).__name__) from None
-    with texts.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = [row for _, row in csv_rows(texts)]
     if len(rows) != len(images) or any(not (row.get("text") or "").strip() for row in rows):
         raise _wrong(f"{len(images)} rows with text in {texts.name}", f"{len(rows)} rows")
     return Pairs(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 Form = Literal["mc", "freeform"]
 Evidence = Literal["none", "predicted", "masks"]
@@ -23,6 +23,18 @@ OFFICIAL_FIELDS = (
     "answer",
 )
 """Fields of a row in the result files of DeepTumorVQA, in their order."""
+
+
+def whole_text(text: Any) -> Any:
+    """A text whose lone surrogates, which no file can hold, are replaced; other values as they are.
+
+    Args:
+        text: What a model said.
+    """
+    return text.encode("utf-8", "replace").decode() if isinstance(text, str) else text
+
+
+Text = Annotated[str, BeforeValidator(whole_text)]
 
 
 class ResultRow(BaseModel):
@@ -43,8 +55,8 @@ class ResultRow(BaseModel):
     image_id: str
     question_subtype: str
     question_type: str
-    raw_output: str
-    pred_answer: str
+    raw_output: Text
+    pred_answer: Text
     correct_option: str
     answer: str
     confidence: float | None = None

@@ -49,18 +49,28 @@ class RunPlan:
         return self.benchmark.only(part=self.part)
 
     def header(self, system: System) -> dict[str, Any]:
-        """What was run, for the first line of the answers: the same header, the same answers."""
+        """What was run, for the first line of the answers: the same header, the same answers.
+
+        Args:
+            system: Who is asked.
+        """
+        return {
+            **self.common_header(),
+            "system": system.name,
+            "fingerprint": dict(sorted(system.fingerprint().items())),
+            "evidence": self.evidence,
+            "ablation": self.ablation,
+        }
+
+    def common_header(self) -> dict[str, Any]:
+        """What was asked on what evidence, whoever is asked."""
         from importlib.metadata import version
 
         own = self.own()
         return {
             "vol3d": version("vol3d"),
-            "system": system.name,
-            "fingerprint": dict(sorted(system.fingerprint().items())),
             "form": self.form,
-            "evidence": self.evidence,
             "facts": self._facts(),
-            "ablation": self.ablation,
             "benchmark_sha256": questions_sha256(self.benchmark.questions),
             "part_id": self.part[0],
             "num_parts": self.part[1],

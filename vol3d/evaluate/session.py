@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -25,13 +27,14 @@ from vol3d.evaluate.page import render_evaluation
 from vol3d.evaluate.paired import compare_paired
 from vol3d.evaluate.results import merge_logs, write_results
 from vol3d.evaluate.rows import Evidence, Form, ResultRow
-from vol3d.evaluate.run import OnVolume, RunPlan, run
+from vol3d.evaluate.run import OnVolume, RunPlan, questions_sha256, run
 from vol3d.evaluate.scored import FactsOf, scored_rows
 from vol3d.evaluate.summary import summarise
 from vol3d.evaluate.systems import System
 from vol3d.measure.facts import CaseFacts
 from vol3d.vqa.dataset import QaRecord
 
+log = logging.getLogger(__name__)
 _COMPARABLE = (
     "Published rows are those of DeepTumorVQA 2.0. This run asked all its 10,000 questions, so "
     "that they are comparable."
@@ -40,12 +43,17 @@ _NOT_COMPARABLE = (
     "Published rows are of the 10,000 questions of DeepTumorVQA 2.0. This run asked other or fewer "
     "questions, so it has no place among them."
 )
-SUMMARY, PAGE = "summary.json", "evaluation.html"
+SUMMARY, PAGE, ROWS = "summary.json", "evaluation.html", "rows"
 _NOTES: dict[Ablation, str] = {
     "blank": "scans of one value, no facts",
     "shuffle": "the scan and facts of another case",
     "text-only": "neither scan nor facts",
 }
+
+
+def row_name(system: str, ablation: Ablation | None) -> str:
+    """How results call a system under a condition."""
+    return f"{system}, {ablation}" if ablation else system
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +71,7 @@ class EvaluationRow:
     @property
     def name(self) -> str:
         """Of the system, and of what is taken away."""
-        return self.system.name + (f", {self.ablation}" if self.ablation else "")
+        return row_name(self.system.name, self.ablation)
 
     @property
     def slug(self) -> str:
@@ -91,7 +99,7 @@ class Session:
 
     def folder(self, out: Path, row: EvaluationRow) -> Path:
         """Where the answers of a row lie: those of the main row in ``out`` itself."""
-        return out if row is self.rows[0] else out / "rows" / row.slug
+        return out if row is self.rows[0] else out / ROWS / row.slug
 
 
 def run_session(
@@ -124,13 +132,14 @@ def run_session(
         found[row.name] = run(plan, row.system, session.folder(out, row), on_volume=told)
     if session.plan.part[1] > 1:
         return None
+    main = session.rows[0].system.name
     answered = [
-        Answered(
-            name=row.name,
-            answers=found[row.name],
-            folder=session.folder(out, row),
-            note="" if row.ablation is None else _NOTES[row.ablation],
-            is_blank=row.ablation == "blank" and row.system.name == session.rows[0].system.name,
+        _answered(
+            row.system.name,
+            row.ablation,
+            found[row.name],
+            session.folder(out, row),
+            main=main,
         )
         for row in session.rows
     ]
@@ -159,6 +168,7 @@ class Answered:
         folder: Where its ``results.json`` goes.
         note: What differs from the main row.
         is_blank: Whether it is the main system on blank scans.
+        official_rows: What the official scorer is given in place of ``answers``.
     """
 
     name: str
@@ -166,6 +176,7 @@ class Answered:
     folder: Path
     note: str = ""
     is_blank: bool = False
+    official_rows: Sequence[Mapping[str, Any]] | None = None
 
 
 def finish(
@@ -183,7 +194,9 @@ def finish(
     facts_of, is_whole = true_facts(benchmark), is_whole_benchmark(records)
     runs: list[SystemRun] = []
     for each in answered:
-        metrics = write_results(each.folder, records, each.answers, form)
+        metrics = write_results(
+            each.folder, records, each.answers, form, as_given=each.official_rows
+        )
         scored = scored_rows(records, each.answers, form, facts_of=facts_of)
         runs.append(SystemRun(name=each.name, rows=scored, metrics=metrics, note=each.note))
     blank = [run.rows for run, each in zip(runs, answered, strict=True) if each.is_blank]
@@ -209,40 +222,66 @@ def finish(
     return summary
 
 
-def merge_parts(folders: Sequence[Path], out: Path, *, benchmark: Benchmark) -> EvaluationSummary:
-    """The summary of an evaluation that ran in parts.
+def merge_parts(
+    folders: Sequence[Path], out: Path, *, benchmark: Benchmark, title: str
+) -> EvaluationSummary:
+    """The summary of an evaluation that ran in parts, with all its rows.
 
     Args:
-        folders: One of each part, main rows only.
+        folders: One of each part.
         out: Folder of the results.
         benchmark: All questions, as the parts had them.
+        title: Of the benchmark.
 
     Raises:
-        ConfigError: Parts are missing, or belong to different evaluations or questions.
+        ConfigError: Parts or rows are missing, or belong to different evaluations or questions.
     """
-    from vol3d.evaluate.run import questions_sha256
-
-    header, answers = merge_logs(folders)
-    if header["benchmark_sha256"] != questions_sha256(benchmark.questions):
-        raise ConfigError(
-            explain(
-                expected="the questions that the parts were asked",
-                got="other questions",
-                where="merge-parts",
-                remedy="Pass the same data set, split, subtypes and limit.",
+    merged = [merge_logs(folders)]
+    slugs = sorted({path.name for folder in folders for path in (folder / ROWS).glob("*")})
+    merged += [merge_logs([folder / ROWS / slug for folder in folders]) for slug in slugs]
+    for header, _ in merged:
+        if header["benchmark_sha256"] != questions_sha256(benchmark.questions):
+            raise ConfigError(
+                explain(
+                    expected="the questions that the parts were asked",
+                    got="other questions",
+                    where="merge-parts",
+                    remedy="Pass the same data set, split, subtypes and limit.",
+                )
             )
-        )
-    form: Form = header["form"]
-    evidence: Evidence = header["evidence"]
+    first = merged[0][0]
+    form: Form = first["form"]
+    evidence: Evidence = first["evidence"]
+    targets = [out, *(out / ROWS / slug for slug in slugs)]
+    answered = [
+        _answered(header["system"], header["ablation"], answers, target, main=first["system"])
+        for (header, answers), target in zip(merged, targets, strict=True)
+    ]
     info = RunInfo(
-        title=benchmark.file.name,
-        system=header["system"],
+        title=title,
+        system=answered[0].name,
         form=form,
         evidence=evidence,
-        provenance=provenance_of(header),
+        provenance=provenance_of(first),
     )
-    row = Answered(name=header["system"], answers=answers, folder=out)
-    return finish([row], out, benchmark=benchmark, run_info=info)
+    return finish(answered, out, benchmark=benchmark, run_info=info)
+
+
+def _answered(
+    system: str,
+    ablation: Ablation | None,
+    answers: Mapping[str, ResultRow],
+    folder: Path,
+    *,
+    main: str,
+) -> Answered:
+    return Answered(
+        name=row_name(system, ablation),
+        answers=answers,
+        folder=folder,
+        note="" if ablation is None else _NOTES[ablation],
+        is_blank=ablation == "blank" and system == main,
+    )
 
 
 def provenance_of(header: Mapping[str, Any]) -> dict[str, str]:
@@ -291,10 +330,12 @@ def true_facts(benchmark: Benchmark) -> FactsOf:
         path = None if scan is None else scan.parent / "facts.json"
         if path is None or not path.is_file():
             return None
-        import json
-
-        record = json.loads(path.read_text(encoding="utf-8"))
-        record.pop("disclaimer", None)
-        return CaseFacts.model_validate(record)
+        try:
+            record = json.loads(path.read_bytes())
+            record.pop("disclaimer", None)
+            return CaseFacts.model_validate(record)
+        except (ValueError, AttributeError, RecursionError) as error:
+            log.warning("facts.json of %s: %s; no stratum by size", image_id, type(error).__name__)
+            return None
 
     return facts_of

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from vol3d.config import read_utf8
 from vol3d.data.case_manifest import CaseEntry, read_manifest
+from vol3d.errors import DataError, explain
 from vol3d.evaluate.public_sets.images import without_ending
 from vol3d.evaluate.public_sets.records import PublicLabels, PublicQuestion, PublicReport
 from vol3d.evaluate.public_sets.tables import read_rows
@@ -94,20 +96,38 @@ def read_items(path: Path) -> tuple[SetItem, ...]:
         ConfigError: No manifest that can be read.
         DataError: No questions that can be read.
     """
-    if path.is_dir() or path.suffix not in (".csv", ".json", ".jsonl"):
+    if path.is_dir():
+        return items_of_manifest(read_manifest(path), has_own_ids=False)
+    if path.suffix not in (".csv", ".json", ".jsonl"):
         return items_of_manifest(read_manifest(path))
-    with path.open(encoding="utf-8", errors="replace") as file:
-        first = file.readline()
-    if path.suffix == ".json" or "question" in first.casefold():
-        return items_of_questions(load_questions(path))
-    return items_of_manifest(read_manifest(path))
+    first = read_utf8(path).partition("\n")[0]
+    if path.suffix != ".json" and "question" not in first.casefold():
+        return items_of_manifest(read_manifest(path))
+    records = load_questions(path)
+    if not records:
+        raise DataError(
+            explain(
+                expected="at least one question",
+                got="none",
+                where=path.name,
+                remedy="Pass the file that the model was trained or is tested on.",
+            )
+        )
+    return items_of_questions(records)
 
 
-def items_of_manifest(entries: Iterable[CaseEntry]) -> tuple[SetItem, ...]:
-    """The scans of a training manifest; file and folder names count as other names of a scan."""
+def items_of_manifest(
+    entries: Iterable[CaseEntry], *, has_own_ids: bool = True
+) -> tuple[SetItem, ...]:
+    """The scans of a training manifest; file and folder names count as other names of a scan.
+
+    Args:
+        entries: The cases.
+        has_own_ids: Whether their ids were given by somebody, and not numbered by us.
+    """
     return tuple(
         SetItem(
-            image_id=entry.case_id,
+            image_id=entry.case_id if has_own_ids else _path_names(entry.scan)[0],
             aliases=_path_names(entry.scan),
             patient=entry.patient,
             path=entry.scan if entry.scan.exists() else None,
@@ -160,4 +180,4 @@ def _path_names(path: Path) -> tuple[str, ...]:
     """The file's name, its folder's, and the last four parts, which are M3D's name of an image."""
     names = (path.name, path.parent.name, "/".join(path.parts[-4:]))
     plain = dict.fromkeys(without_ending(name) for name in names)
-    return tuple(name for name in plain if name and not _GENERIC.match(name))
+    return tuple(name for name in plain if name and not _GENERIC.match(name)) or (names[-1],)

@@ -193,8 +193,8 @@ class PriorSystem:
         self.table = table
 
     def fingerprint(self) -> Mapping[str, str]:
-        """The table."""
-        return {"prior": self.table.sha256}
+        """The table, and what it was counted on."""
+        return {"prior": self.table.sha256, "prior_origin": self.table.origin}
 
     def look(self, case: Case) -> None:
         """Nothing: priors do not look."""

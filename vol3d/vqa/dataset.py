@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from vol3d.config import csv_rows, json_lines, parse_json, read_utf8
 from vol3d.errors import DataError, explain
 from vol3d.measure.facts import CaseFacts
 from vol3d.vqa.generate import VqaQuestion
@@ -60,6 +62,7 @@ class QaRecord(BaseModel):
         return self
 
 
+_LINE_END = re.compile(r"[ \t]*[\r\n]+[ \t]*")
 _CSV_NAMES = {
     "qid": "Question ID",
     "image_id": "Image ID",
@@ -195,16 +198,16 @@ def _wrong(path: Path, number: int, got: str) -> DataError:
 
 
 def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
-    text = path.read_text(encoding="utf-8")
-    try:
-        if path.suffix == ".csv":
-            yield from csv.DictReader(text.splitlines())
-        elif path.suffix == ".jsonl":
-            yield from (json.loads(line) for line in text.splitlines() if line.strip())
-        else:
-            yield from json.loads(text)["questions"]
-    except (ValueError, KeyError, TypeError, csv.Error) as error:
-        raise _wrong(path, 0, f"content that cannot be read ({type(error).__name__})") from None
+    if path.suffix == ".csv":
+        yield from (row for _, row in csv_rows(path))
+    elif path.suffix == ".jsonl":
+        yield from (row for _, row in json_lines(path))
+    else:
+        whole = parse_json(read_utf8(path), where=path.name)
+        found = whole.get("questions") if isinstance(whole, dict) else None
+        if not isinstance(found, list):
+            raise _wrong(path, 0, 'no list "questions"')
+        yield from found
 
 
 def _canonical(row: Mapping[str, Any], number: int) -> dict[str, Any]:
@@ -217,7 +220,11 @@ def _canonical(row: Mapping[str, Any], number: int) -> dict[str, Any]:
         name = by_column.get(key) or _FIRST_VERSION.get(key) or key.replace(" ", "_")
         named[name] = None if value == "" and name != "correct_option" else value
     qid = str(named.get("qid") or number)
-    named["qid"] = f"row_{int(qid):05d}" if qid.isdigit() else qid
+    named["qid"] = f"row_{int(qid):05d}" if qid.isascii() and qid.isdecimal() else qid
+    for name in ("question", "mc_question"):  # one line each, as the layout has it
+        text = named.get(name)
+        if isinstance(text, str):
+            named[name] = _LINE_END.sub(" ", text)
     for name in ("age", "answer", "spacing", "shape"):
         if name in named and named[name] is not None:
             named[name] = str(named[name])

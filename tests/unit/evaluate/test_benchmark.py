@@ -105,3 +105,17 @@ def test_a_part_that_does_not_exist_is_refused(part: tuple[int, int]) -> None:
 def test_an_unknown_subtype_is_refused() -> None:
     with pytest.raises(ConfigError, match="fatty liver"):
         toy_benchmark().only(subtypes=["fatty liver"])
+
+
+def test_validation_leaves_out_volumes_of_the_benchmark(tmp_path: Path) -> None:
+    write_json(tmp_path / "benchmark" / "test_qa.json", RECORDS[:1])
+    write_csv(tmp_path / "train" / "val_qa_pool.csv", RECORDS)
+    found = load_benchmark(tmp_path, split="validation")
+    assert found.image_ids == ("TOY_00000002", "TOY_00000000")
+    assert RECORDS[0].image_id == "TOY_00000001"
+
+
+def test_a_file_without_questions_is_refused(tmp_path: Path) -> None:
+    write_json(tmp_path / "benchmark" / "test_qa.json", ())
+    with pytest.raises(DataError, match="with questions"):
+        load_benchmark(tmp_path)

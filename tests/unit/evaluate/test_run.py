@@ -11,6 +11,7 @@ import pytest
 from toy_systems import HashSystem, toy_benchmark
 
 from vol3d.errors import ConfigError, DataError
+from vol3d.evaluate.agent.chat import ChatError
 from vol3d.evaluate.results import (
     ANSWERS,
     FAILURES,
@@ -100,6 +101,22 @@ def test_a_volume_that_cannot_be_opened_fails_its_questions_only(tmp_path: Path)
     rows = run(RunPlan(benchmark=toy_benchmark()), HashSystem(failing=["TOY_00000002"]), tmp_path)
     assert len(rows) == 9
     assert len((tmp_path / FAILURES).read_text().splitlines()) == 3
+
+
+def test_one_failure_asks_no_question_twice(tmp_path: Path) -> None:
+    system = HashSystem(failing=["9"])
+    run(RunPlan(benchmark=toy_benchmark()), system, tmp_path)
+    assert len(system.asked) == 12
+
+
+def test_a_server_that_is_gone_ends_the_run(tmp_path: Path) -> None:
+    class Gone(HashSystem):
+        def answer(self, seen: object, asked: object) -> list[None]:
+            raise ChatError("no server", kind="connection")
+
+    with pytest.raises(ChatError, match="no server"):
+        run(RunPlan(benchmark=toy_benchmark()), Gone(), tmp_path)
+    assert len((tmp_path / FAILURES).read_text().splitlines()) == 10
 
 
 def test_a_torn_last_line_is_asked_again(tmp_path: Path) -> None:

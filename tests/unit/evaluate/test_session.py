@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,7 @@ def test_merged_parts_write_the_same_results_as_one_run(tmp_path: Path) -> None:
     for part in (0, 1):
         run(RunPlan(benchmark=benchmark, part=(part, 2)), HashSystem(), tmp_path / f"part{part}")
     folders = [tmp_path / "part0", tmp_path / "part1"]
-    merge_parts(folders, tmp_path / "merged", benchmark=benchmark)
+    merge_parts(folders, tmp_path / "merged", benchmark=benchmark, title="toys")
     one, other = (tmp_path / name / "results.json" for name in ("whole", "merged"))
     assert one.read_bytes() == other.read_bytes()
 
@@ -86,7 +87,19 @@ def test_merged_parts_write_the_same_results_as_one_run(tmp_path: Path) -> None:
 def test_parts_of_other_questions_are_refused(tmp_path: Path) -> None:
     run(RunPlan(benchmark=toy_benchmark()), HashSystem(), tmp_path / "part")
     with pytest.raises(ConfigError, match="other questions"):
-        merge_parts([tmp_path / "part"], tmp_path / "out", benchmark=toy_benchmark(num_images=2))
+        merge_parts(
+            [tmp_path / "part"], tmp_path / "out", benchmark=toy_benchmark(num_images=2), title="x"
+        )
+
+
+def test_merged_parts_keep_their_other_rows(tmp_path: Path) -> None:
+    benchmark = toy_benchmark(num_images=5)
+    for part in (0, 1):
+        plan = RunPlan(benchmark=benchmark, part=(part, 2))
+        run_session(replace(session(), plan=plan), tmp_path / str(part))
+    folders = [tmp_path / "0", tmp_path / "1"]
+    summary = merge_parts(folders, tmp_path / "out", benchmark=benchmark, title="toys")
+    assert [each.name for each in summary.systems] == ["hash", "hash, shuffle"]
 
 
 def test_a_part_alone_has_no_summary(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -17,6 +18,7 @@ from vol3d.evaluate.agent.jsonl import append_row, read_rows
 from vol3d.evaluate.agent.tool_specs import LOOK_UP, MEASURE, SEGMENT
 from vol3d.evaluate.agent.tools import answer_look_up
 from vol3d.evaluate.agent.toolset import Handler, ToolResult, ToolSpec, run_tool
+from vol3d.evaluate.evidence import file_stamps, write_whole
 from vol3d.measure.engine import MeasureOptions
 from vol3d.measure.facts import Phase
 from vol3d.report import DISCLAIMER
@@ -110,8 +112,10 @@ def load_tool_cache(path: Path) -> Cache:
     for image_id, tools in cache.items():
         if not isinstance(tools, dict) or not tools.keys() <= {"segment", "measure"}:
             raise _wrong(path, f"no segment and measure for {image_id[:60]!r}")
-        tables = [*tools.values(), *tools.get("measure", {}).values()]
-        if not all(isinstance(table, dict) for table in tables):
+        measured = tools.get("measure", {})
+        tables = [*tools.values(), *(measured.values() if isinstance(measured, dict) else ())]
+        leaves = [leaf for table in tables if isinstance(table, dict) for leaf in table.values()]
+        if not all(isinstance(each, dict) for each in [*tables, *leaves]):
             raise _wrong(path, f"a table of {image_id[:60]!r} that is no object")
     return cache
 
@@ -172,7 +176,8 @@ def make_tool_cache(
     done = _finished(journal, _settings(options))
     failed, num_new = {}, 0
     for image_id, paths in cases.items():
-        if image_id in done:
+        stamp = _stamp(paths, phases.get(image_id))
+        if image_id in done and done[image_id].get("stamp") == stamp:
             continue
         try:
             own = replace(options, phase=phases.get(image_id, options.phase))
@@ -180,13 +185,24 @@ def make_tool_cache(
         except Vol3dError as error:
             failed[image_id] = f"{type(error).__name__}: {error}"
         else:
-            append_row(journal, {"image_id": image_id, **tools})
-            done[image_id] = tools
+            done[image_id] = {**tools, "stamp": stamp}
+            append_row(journal, {"image_id": image_id, **done[image_id]})
             num_new += 1
         on_case(image_id)
-    kept = {image_id: done[image_id] for image_id in cases if image_id in done}
-    _write(out, {"disclaimer": DISCLAIMER, "settings": _settings(options), "cache": kept})
+    kept = {
+        image_id: {key: done[image_id][key] for key in ("segment", "measure")}
+        for image_id in cases
+        if image_id in done and image_id not in failed
+    }
+    record = {"disclaimer": DISCLAIMER, "settings": _settings(options), "cache": kept}
+    write_whole(out, json.dumps(record, indent=1))
     return MadeCache(num_cases=len(kept), num_new=num_new, failed=failed)
+
+
+def _stamp(paths: CasePaths, phase: Phase | None) -> str:
+    """Changes with the files of a case: then it is measured again."""
+    stamps = [*file_stamps(paths.scan), *file_stamps(paths.masks), str(phase)]
+    return hashlib.sha256("\n".join(stamps).encode()).hexdigest()
 
 
 def _settings(options: MeasureOptions) -> dict[str, Any]:
@@ -211,11 +227,4 @@ def _finished(journal: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
                 remedy="Write to another file, or delete this one to measure all cases again.",
             )
         )
-    return {row["image_id"]: {key: row[key] for key in ("segment", "measure")} for row in rows[1:]}
-
-
-def _write(path: Path, record: Mapping[str, Any]) -> None:
-    """Writes a JSON file in one step, so that a reader never sees half of it."""
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    part.replace(path)
+    return {row["image_id"]: row for row in rows[1:]}

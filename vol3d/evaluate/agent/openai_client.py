@@ -55,6 +55,17 @@ class OpenAiOptions:
     seed: int | None = 42
 
 
+def _is_address(url: str) -> bool:
+    """Whether a URL names a server, without a user."""
+    try:
+        parts = urlsplit(url)
+        has_port = parts.port is None or parts.port > 0  # raises for no number, or one too large
+    except ValueError:
+        return False
+    is_http = parts.scheme in ("http", "https")
+    return has_port and is_http and bool(parts.hostname) and not parts.username
+
+
 class OpenAiClient:
     """A chat model behind ``/chat/completions``; sends questions and tool results, nothing else.
 
@@ -72,8 +83,7 @@ class OpenAiClient:
     def __init__(
         self, options: OpenAiOptions, *, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        parts = urlsplit(options.base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        if not _is_address(options.base_url):
             raise ConfigError(
                 explain(
                     expected="an address such as http://localhost:8000/v1, without a user's name",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
+from vol3d.config import json_lines
 from vol3d.errors import DataError, explain
 from vol3d.evaluate.public_sets.images import without_ending
 from vol3d.evaluate.public_sets.tables import Row, read_rows
@@ -79,30 +78,11 @@ def _rows(path: Path, fields: Sequence[str]) -> Iterator[Row]:
     if path.suffix.lower() != ".jsonl":
         yield from read_rows(path, fields)
         return
-    try:
-        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeError) as error:
-        raise DataError(
-            explain(
-                expected="a JSONL or CSV file of predictions",
-                got=type(error).__name__,
-                where=shown_name(path),
-                remedy="Write one JSON object per line.",
-            )
-        ) from None
-    for number, line in enumerate(lines, start=1):
+    for number, entry in json_lines(path):
         row = Row(file=shown_name(path), number=number, cells={})
-        entry = _entry(line)
-        if not all(isinstance(entry.get(field), str) for field in fields):
+        texts = entry if isinstance(entry, dict) else {}
+        if not all(isinstance(texts.get(field), str) for field in fields):
             raise row.wrong(f"an object with the texts {', '.join(fields)}", "another line")
         yield Row(
-            file=row.file, number=number, cells={field: entry[field].strip() for field in fields}
+            file=row.file, number=number, cells={field: texts[field].strip() for field in fields}
         )
-
-
-def _entry(line: str) -> dict[str, Any]:
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        return {}
-    return entry if isinstance(entry, dict) else {}

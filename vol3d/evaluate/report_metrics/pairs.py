@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from vol3d.anatomy import Language
+from vol3d.config import csv_rows, json_lines, read_utf8
 from vol3d.errors import DataError, explain
 from vol3d.measure.facts import CaseFacts
 
@@ -84,23 +84,16 @@ def check_ids(pairs: tuple[ReportPair, ...] | list[ReportPair], *, where: str) -
 
 
 def _json_rows(path: Path) -> Iterator[tuple[Mapping[str, Any], str]]:
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip():
-            continue
+    for number, row in json_lines(path):
         where = f"{path.name}, line {number}"
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise _refusal("one JSON object per line", str(error), where) from error
         if not isinstance(row, dict):
             raise _refusal("one JSON object per line", type(row).__name__, where)
         yield row, where
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[Mapping[str, Any], str]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        for number, row in enumerate(csv.DictReader(file), 2):
-            yield row, f"{path.name}, row {number}"
+    for number, row in csv_rows(path):
+        yield row, f"{path.name}, row {number}"
 
 
 def _pair(row: Mapping[str, Any], where: str) -> ReportPair:
@@ -133,9 +126,9 @@ def _from_folders(references: Path, predictions: Path | None) -> Iterator[Report
         own = predictions / f"{path.stem}.txt"
         if not own.is_file():
             raise _refusal(f"a prediction {own.name}", "no such file", predictions.name)
-        text = path.read_text(encoding="utf-8")
+        text = read_utf8(path)
         reference = _facts(text, path.name) if path.suffix.lower() == ".json" else text
-        prediction = own.read_text(encoding="utf-8")
+        prediction = read_utf8(own)
         yield ReportPair(case_id=path.stem, reference=reference, prediction=prediction)
 
 
