@@ -123,11 +123,12 @@ def items_of_manifest(
 
     Args:
         entries: The cases.
-        has_own_ids: Whether their ids were given by somebody, and not numbered by us.
+        has_own_ids: Whether their ids were given by somebody, and not numbered by us; otherwise a
+            hash of the folder's name, which may be a patient's, takes their place.
     """
     return tuple(
         SetItem(
-            image_id=entry.case_id if has_own_ids else _path_names(entry.scan)[0],
+            image_id=entry.case_id if has_own_ids else hashed_id(_path_names(entry.scan)[0]),
             aliases=_path_names(entry.scan),
             patient=entry.patient,
             path=entry.scan if entry.scan.exists() else None,

@@ -102,10 +102,11 @@ def test_true_masks_and_predicted_ones_share_no_facts(tmp_path: Path) -> None:
 
 
 def test_a_blank_case_shows_air_and_tells_no_facts(tmp_path: Path) -> None:
-    write_nifti(volume(np.full((24, 24, 24), 40.0), is_scan=True), tmp_path / "ct.nii.gz")
-    place = ScanPlace(
-        image_id="A", scan=tmp_path / "ct.nii.gz", masks=write_liver(tmp_path / "m", 9)
-    )
+    voxels = np.full((24, 24, 24), -1000.0)
+    voxels[4:20, 4:20, 4:20] = 40.0
+    write_nifti(volume(voxels, is_scan=True), tmp_path / "ct.nii.gz")
+    masks = write_liver(tmp_path / "masks", 9)
+    place = ScanPlace(image_id="A", scan=tmp_path / "ct.nii.gz", masks=masks)
     case = Case(place=place, evidence=Facts(TrueMasks()), ablation="blank")
     assert (case.shown.voxels_zyx == -1000).all()
     assert case.facts is None

@@ -126,4 +126,15 @@ def test_a_manifest_is_told_from_questions(tmp_path: Path) -> None:
 def test_a_folder_of_cases_is_a_manifest(tmp_path: Path) -> None:
     write_scan(tmp_path / "x/ct.nii.gz")
     write_scan(tmp_path / "x/seg.nii.gz")
-    assert [item.image_id for item in read_items(tmp_path)] == ["case_00000001"]
+    (item,) = read_items(tmp_path)
+    assert item.aliases[0] == "x"
+    assert item.image_id == hashed_id("x")
+
+
+def test_two_folders_of_other_cases_share_nothing(tmp_path: Path) -> None:
+    for name in ("a/x", "b/y"):
+        write_scan(tmp_path / name / "ct.nii.gz")
+        write_scan(tmp_path / name / "seg.nii.gz")
+    first, second = (read_items(tmp_path / name)[0] for name in ("a", "b"))
+    assert first.image_id != second.image_id
+    assert not set(first.aliases) & set(second.aliases)

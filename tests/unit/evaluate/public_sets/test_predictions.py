@@ -33,7 +33,7 @@ def test_all_words_come_back(tmp_path_factory: pytest.TempPathFactory, words: di
 def test_a_line_that_is_no_prediction_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "p.jsonl"
     path.write_text('{"qid": "q1", "prediction": "A"}\n' + line + "\n")
-    with pytest.raises(DataError, match=r"p\.jsonl, row 2"):
+    with pytest.raises(DataError, match=r"p\.jsonl, (row|line) 2"):
         read_words(path, key="qid")
 
 
