@@ -71,16 +71,25 @@ def deeptumorvqa(
     profile: ProfileFlag = ProfileOption.NATIVE,
     priors: Annotated[
         Path | None,
-        typer.Option("--priors", help="Training questions to count priors on."),
+        typer.Option(
+            "--priors", exists=True, dir_okay=False, help="Training questions to count priors on."
+        ),
     ] = None,
     prompt: Annotated[
         Path | None,
-        typer.Option("--prompt", help="prompt.json of vol3d evaluate select-prompt."),
+        typer.Option(
+            "--prompt",
+            exists=True,
+            dir_okay=False,
+            help="prompt.json of vol3d evaluate select-prompt.",
+        ),
     ] = None,
     training: Annotated[
         Path | None,
         typer.Option(
-            "--training", help="What the model learned from: what it shares with DATA is told."
+            "--training",
+            exists=True,
+            help="What the model learned from: what it shares with DATA is told.",
         ),
     ] = None,
     no_abstain: Annotated[

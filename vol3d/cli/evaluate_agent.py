@@ -72,7 +72,10 @@ def agent(
     masks_dir: MasksDirFlag = None,
     degrade: DegradeFlag = None,
     cache: Annotated[
-        Path | None, typer.Option("--cache", help="A tool cache in place of the data set's.")
+        Path | None,
+        typer.Option(
+            "--cache", exists=True, dir_okay=False, help="A tool cache in place of the data set's."
+        ),
     ] = None,
     profile: ProfileFlag = ProfileOption.NATIVE,
     max_steps: Annotated[
@@ -225,7 +228,9 @@ def make_tool_cache(
             metavar="DATA", help="Data set, or folder of cases named like BDMAP_00000001."
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The JSON file to write.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", dir_okay=False, help="The JSON file to write.")
+    ],
     masks_dir: MasksDirFlag = None,
     questions: QuestionsFlag = None,
     profile: ProfileFlag = ProfileOption.NATIVE,

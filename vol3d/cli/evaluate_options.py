@@ -80,7 +80,10 @@ EvidenceFlag = Annotated[
 ]
 SplitFlag = Annotated[SplitOption, typer.Option("--split", help="Which questions.")]
 QuestionsFlag = Annotated[
-    Path | None, typer.Option("--questions", help="A question file that lies elsewhere.")
+    Path | None,
+    typer.Option(
+        "--questions", exists=True, dir_okay=False, help="A question file that lies elsewhere."
+    ),
 ]
 SubtypeFlag = Annotated[
     list[str] | None, typer.Option("--subtype", help="Only this one; may be given repeatedly.")

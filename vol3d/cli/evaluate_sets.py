@@ -15,7 +15,8 @@ from vol3d.cli.options import JsonFlag, QuietFlag, VerboseFlag
 from vol3d.cli.outcome import FAILED, OK, print_json
 
 SavedFlag = Annotated[
-    Path | None, typer.Option("--output", "-o", help="File for the scores as JSON.")
+    Path | None,
+    typer.Option("--output", "-o", dir_okay=False, help="File for the scores as JSON."),
 ]
 SetSplitFlag = Annotated[
     str | None, typer.Option("--split", help="Of the set; default: its usual test split.")
@@ -165,7 +166,12 @@ def contamination(
     test: Annotated[Path, typer.Argument(metavar="TEST", help="The same, of the test set.")],
     mapping: Annotated[
         Path | None,
-        typer.Option("--mapping", help="CSV of ids of the same scan, as AbdomenAtlas has one."),
+        typer.Option(
+            "--mapping",
+            exists=True,
+            dir_okay=False,
+            help="CSV of ids of the same scan, as AbdomenAtlas has one.",
+        ),
     ] = None,
     voxels: Annotated[
         bool, typer.Option("--voxels", help="Also compare the voxels of scans that are here.")
