@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chat_server import chat_server, says
 
 from vol3d.cli.main import run
 from vol3d.cli.outcome import OK, REFUSED, SOME_FAILED, USAGE
@@ -191,3 +192,18 @@ def test_ten_kills_of_the_embedded_model_leave_the_same_file(bench: Path, tmp_pa
     subprocess.run(command(tmp_path / "killed"), check=True)
     one, other = (tmp_path / name / "results.json" for name in ("whole", "killed"))
     assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_server_is_asked_in_direct_mode_with_facts_and_slices(
+    bench: Path, cache: Path, tmp_path: Path
+) -> None:
+    with chat_server([says("The answer is B \ud83d")] * 4) as server:
+        options = ("--evidence", "masks", "--system", "model", "--slices", "2", "--limit", "4")
+        command = ["evaluate", "deeptumorvqa", str(bench), "-o", str(tmp_path), "-q"]
+        models = ["--model", "openai:stub", "--api-base", server.base_url]
+        assert run([*command, *models, "--cache-dir", str(cache), *options]) == OK
+    content = server.requests[0]["messages"][1]["content"]
+    assert [part["type"] for part in content] == ["image_url", "image_url", "text"]
+    assert "organs.liver.volume_cm3" in content[2]["text"]
+    assert len(server.requests) == 4
+    assert json.loads((tmp_path / "results.json").read_text())["n_processed"] == 4
