@@ -133,5 +133,5 @@ def test_a_run_is_not_continued_with_other_masks(
 ) -> None:
     degraded = ("--tools", "live-predicted", "--degrade")
     assert agent(bench, tmp_path, *degraded, "1,0.1", "--limit", "3") == OK
-    assert agent(bench, tmp_path, *degraded, "2,0.1", "--limit", "3") == REFUSED
-    assert "another tools" in capsys.readouterr().err
+    assert agent(bench, tmp_path, *degraded, "2,0.1", "--limit", "3") == USAGE
+    assert "another facts, tools" in capsys.readouterr().err
