@@ -45,7 +45,7 @@ def test_deep_nesting_is_refused(tmp_path: Path) -> None:
         list(json_lines(write(tmp_path / "t.jsonl", b"[" * 200_000)))
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfea\x00", b"caf\xe9"])
+@pytest.mark.parametrize("content", [b"\xff\xfea\x00", b"\xe9t\xe9"])
 def test_another_encoding_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(DataError, match="UTF-8"):
         read_utf8(write(tmp_path / "t.txt", content))
