@@ -69,9 +69,10 @@ def find_cases(data_dir: Path, *, masks_dir: Path | None = None) -> dict[str, Ca
             scan = _first(folder, SCAN_NAMES) if _IMAGE_ID.fullmatch(folder.name) else None
             if scan is not None:
                 beside = folder if masks_dir is None else masks_dir / folder.name
-                found[folder.name] = CasePaths(
-                    image_id=folder.name, scan=scan, masks=_first(beside, MASK_NAMES)
-                )
+                masks = _first(beside, MASK_NAMES)
+                if masks is None and masks_dir is not None and any(beside.glob("*.nii.gz")):
+                    masks = beside  # a mask per structure, without a folder of their own
+                found[folder.name] = CasePaths(image_id=folder.name, scan=scan, masks=masks)
         if found:
             return found
     raise DataError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -166,3 +167,21 @@ def test_case_tools_of_facts_fit_the_layout(tmp_path: Path) -> None:
     path = tmp_path / "cache.json"
     path.write_text(json.dumps({ID: case_tools(liver_case())}))
     assert ID in load_tool_cache(path)
+
+
+def test_masks_elsewhere_need_no_folder_of_their_own(tmp_path: Path) -> None:
+    make_folder(tmp_path, ID)
+    (tmp_path / "predicted" / ID).mkdir(parents=True)
+    (tmp_path / "predicted" / ID / "liver.nii.gz").touch()
+    found = find_cases(tmp_path, masks_dir=tmp_path / "predicted")
+    assert found[ID].masks == tmp_path / "predicted" / ID
+
+
+def test_a_mask_that_changes_is_measured_again(tmp_path: Path) -> None:
+    out = tmp_path / "cache.json"
+    for cube, volume_cm3 in ((20, 64.0), (10, 8.0)):
+        shutil.rmtree(tmp_path / "benchmark", ignore_errors=True)
+        make_folder(tmp_path, ID, cube=cube)
+        assert make_tool_cache(find_cases(tmp_path), out).num_new == 1
+        measured = load_tool_cache(out)[ID]["measure"]["liver"]
+        assert measured["volume_cm3"]["value"] == volume_cm3
