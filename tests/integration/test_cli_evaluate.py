@@ -207,3 +207,54 @@ def test_a_server_is_asked_in_direct_mode_with_facts_and_slices(
     assert "organs.liver.volume_cm3" in content[2]["text"]
     assert len(server.requests) == 4
     assert json.loads((tmp_path / "results.json").read_text())["n_processed"] == 4
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--evidence", "predicted", "--degrade", "inf,0"),
+        ("--evidence", "predicted", "--degrade", "nan,0"),
+        ("--evidence", "predicted", "--degrade", "2"),
+        ("--evidence", "predicted", "--degrade", "2,1.5"),
+        ("--evidence", "masks", "--degrade", "2,0.2"),
+        ("--masks-dir", "."),
+        ("--evidence", "masks", "--masks-dir", "nowhere"),
+        ("--part-id", "2"),
+        ("--subtype", "organ colour"),
+    ],
+)
+def test_options_without_sense_are_refused_before_any_work(
+    bench: Path, cache: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    assert evaluate(bench, tmp_path / "out", cache, *options) == USAGE
+    assert not (tmp_path / "out" / "answers.jsonl").exists()
+
+
+def test_figures_of_files_do_not_replace_those_of_a_run(
+    bench: Path, cache: Path, tmp_path: Path
+) -> None:
+    evaluate(bench, tmp_path / "run", cache)
+    before = (tmp_path / "run" / "summary.json").read_bytes()
+    file = str(tmp_path / "run" / "results.json")
+    command = ["evaluate", "score", str(bench), file, "-o", str(tmp_path / "run"), "-q"]
+    assert run(command) == USAGE
+    assert (tmp_path / "run" / "summary.json").read_bytes() == before
+
+
+def test_a_question_answered_twice_counts_twice_officially(
+    bench: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    questions = json.loads((bench / "benchmark" / "test_qa.json").read_text())["questions"]
+    first = questions[0]
+    wrong = "B" if first["correct_option"] == "A" else "A"
+    rows = [
+        {**first, "pred_answer": letter, "raw_output": ""}
+        for letter in (wrong, first["correct_option"])
+    ]
+    (tmp_path / "r.json").write_text(json.dumps({"results": rows}))
+    command = ["evaluate", "score", str(bench), str(tmp_path / "r.json"), "--limit", "1"]
+    assert run([*command, "-o", str(tmp_path / "out")]) == OK
+    found = summary(tmp_path / "out")["overall"]
+    assert found["official"]["accuracy"] == 0.5
+    assert found["scores"]["strict"]["mean"] == 0.0
+    assert "answers 1 questions again" in capsys.readouterr().err
