@@ -72,6 +72,16 @@ def test_kept_facts_are_not_measured_again(tmp_path: Path) -> None:
     assert facts.of(PLACE, unread, PatientHints()).organs["liver"].volume_cm3 == 1.0
 
 
+def test_damaged_kept_facts_are_measured_again(tmp_path: Path) -> None:
+    write_liver(tmp_path / "masks" / PLACE.image_id, 10)
+    segmenter = FolderSegmenter(tmp_path / "masks")
+    liver_cm3(segmenter, tmp_path / "cache")
+    (kept,) = (tmp_path / "cache").iterdir()
+    kept.write_text('{"x":')
+    assert liver_cm3(segmenter, tmp_path / "cache") == 1.0
+    assert '"liver"' in kept.read_text()
+
+
 def test_a_run_is_not_continued_with_other_masks(tmp_path: Path) -> None:
     for name, size in (("a", 10), ("b", 16)):
         write_liver(tmp_path / name / "masks" / PLACE.image_id, size)

@@ -181,3 +181,9 @@ def test_the_whole_system_works_without_a_model() -> None:
     (given,) = system.answer(system.look(case), asked)
     assert given is not None
     assert given.source == "prior"
+
+
+@pytest.mark.parametrize("address", ["http://h:abc/v1", "http://h:99999/v1", "ftp://h/v1", "h:80"])
+def test_an_address_that_is_none_is_refused_at_once(address: str) -> None:
+    with pytest.raises(ConfigError, match="base_url"):
+        ServerModel.connect(address, "qwen")

@@ -14,6 +14,7 @@ from vol3d.evaluate.session import (
     is_whole_benchmark,
     merge_parts,
     run_session,
+    true_facts,
 )
 
 
@@ -117,3 +118,17 @@ def test_a_question_to_abstain_from_is_kept_from_the_official_scorer(tmp_path: P
     run_session(Session(title="toys", plan=RunPlan(benchmark=benchmark), rows=rows), tmp_path)
     metrics = json.loads((tmp_path / "results.json").read_text())["metrics"]
     assert metrics["overall"]["n_total"] == 1
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"x": 1}'])
+def test_a_damaged_facts_file_leaves_the_strata_out(
+    tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "benchmark" / "ct" / "TOY_00000000"
+    folder.mkdir(parents=True)
+    (folder / "ct.nii.gz").touch()
+    (folder / "facts.json").write_text(content)
+    facts_of = true_facts(replace(toy_benchmark(), root=tmp_path))
+    assert facts_of("TOY_00000000") is None
+    assert "no stratum by size" in caplog.text
+    assert facts_of("TOY_00000001") is None
