@@ -334,7 +334,7 @@ def true_facts(benchmark: Benchmark) -> FactsOf:
             record = json.loads(path.read_bytes())
             record.pop("disclaimer", None)
             return CaseFacts.model_validate(record)
-        except (ValueError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             log.warning("facts.json of %s: %s; no stratum by size", image_id, type(error).__name__)
             return None
 
