@@ -3,40 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from vol3d.measure.facts import Profile
+from vol3d.measure.vessel_sections import BALL_RADII, Section, vessel_sections
 from vol3d.volume import Grid
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
 
-NUM_RAYS = 120
+NUM_RAYS = 72
 SMOOTHING_VOXELS = 0.6
-"""Gaussian that turns the voxels' steps into surfaces."""
-RING_VOXELS = (1.0, 2.4)
-"""Where the tumour's edge is looked for, outside of the wall; from both the edge at the wall
-itself is extrapolated, so that the voxels of the wall do not matter."""
+"""Gaussian that turns the voxels' steps into surfaces; its kernel ends after 2 voxels."""
+LEAST_FREE = 0.02
+"""Where less than this is no vessel, nothing can be a tumour beside it."""
+RING_VOXELS = (0.75, 2.4)
+"""Where the tumour's edge is looked for, outside of the wall."""
+STEP_VOXELS = 0.25
+REACH_RADII = 2.2
+"""How far from the centre the wall is looked for; beyond lies a branch, not a wall."""
+LEAST_CLOSED = 0.75
+"""Least share of the rays that find a wall."""
+LEAST_OUTER = 0.75
+"""A tumour of less than this share of its width on the outer ring ends between the rings."""
 LEAST_ARC_DEG = 3.0
-SAME_DIRECTION = 0.995
-"""Least cosine between neighbouring sections' directions."""
-SMALL_GAP_DEG = 100.0
-"""A gap in the contact below it is extrapolated as that of a round tumour."""
-AVERAGED_RADII = 0.05
-"""The tumour is averaged this far to both sides along the vessel, in radii of it."""
-
-
-class _Section(NamedTuple):
-    """A cross-section of a vessel: centre, direction along it, and two unit vectors across."""
-
-    centre_mm: FloatArray
-    along: FloatArray
-    across: FloatArray
-    upright: FloatArray
-    radius_mm: float
+MEDIAN_RADII = 0.4
 
 
 def vessel_angles(
@@ -61,18 +54,49 @@ def vessel_contact_angle_deg(
 ) -> float:
     """The largest part of a vessel's circumference that a tumour touches, 0 to 360 degrees.
 
+    The native measure, in full:
+
+    1. Where both are set, the vessel counts. Both masks are smoothed with a Gaussian of 0.6 voxels
+       along each index axis (kernel from -2 to 2 voxels, mirrored at the border). The vessel's
+       surface is where its smooth mask is 0.5. The tumour is where its smooth mask, divided by one
+       minus the vessel's (nowhere, where that is 0.02 or less), is above 0.5. Between voxels all
+       are linear; beyond the volume they are those of its border.
+    2. Sections across the vessel come from :func:`vol3d.measure.vessel_sections.vessel_sections`,
+       at voxels of the axis whose distance to the nearest voxel of the tumour is at most the depth
+       plus 3.4 times the largest spacing.
+    3. In each section 72 rays leave the centre, the first along the world axis that runs least
+       along the vessel, as far as it lies in the section. The wall is where a ray first leaves the
+       vessel, linear between steps of a quarter of a voxel (the shortest along any of the rays),
+       up to 2.2 radii. A section has walls on three quarters of its rays; its centre is in the
+       vessel.
+    4. On a ring 0.75 voxels outside of the wall (of a voxel's length along each ray), and on one
+       2.4 voxels outside, the touched angle is the share of the ring where the tumour is, linear
+       between neighbouring rays; gaps beside a ray without a wall do not count.
+    5. From both the angle at the wall follows as if the tumour were round in this plane: the
+       distance of its edge from the plane through the axis is a + b * radius^2 (radius * cosine of
+       half the angle; radii are means over the rays). Nothing on the inner ring is 0, all of it
+       360; where the outer ring has less than three quarters of the inner one's angle, the tumour
+       ends between them, and the inner one's angle stays. Less than 3 degrees is 0.
+    6. Each section takes the median over the sections whose centres lie within 0.4 of its radius;
+       the largest of these is the result.
+    7. Where there is no section, as in vessels of one or two voxels, faces of voxels are counted,
+       to about a quarter of the circle. Touched voxels of the vessel share a face with the tumour.
+       The vessel runs there along the array axis of the largest standard deviation, in mm, of its
+       voxels in the touched ones' bounding box, grown by 3 voxels. Counted are the touched voxels
+       and those of the vessel beside them along the one other axis and then beside all of these
+       along the other; the areas of their faces across both axes at the tumour, over those at
+       anything but the vessel, are the share of 360 degrees.
+
     Args:
         tumour_zyx: The tumour's voxels.
-        vessel_zyx: The vessel's voxels; where both are set, the vessel counts.
-        grid: Grid of both masks; may be anisotropic, oblique or sheared.
+        vessel_zyx: The vessel's voxels.
+        grid: Grid of both masks; may be anisotropic, oblique or sheared. Should hold the vessel as
+            far as three of its radii around the tumour.
         profile: ``native`` takes the masks as they are; ``radgpt`` widens the tumour by 4 mm, as
             the reports of RadGPT do, and so says more.
 
     Source:
-        ``native``: rays from the vessel's centre in planes across it; the contact begins and ends
-        where the tumour's edge, extrapolated from outside, meets the wall. Ends of the vessel are
-        left out. A vessel too thin on this grid for a cross-section is measured by the faces of
-        its voxels near the tumour, to about a quarter of the circle.
+        Own measure; the clinical quantity is the NCCN's and MD Anderson's degree of contact.
     """
     if not tumour_zyx.any() or not vessel_zyx.any():
         return 0.0
@@ -80,12 +104,41 @@ def vessel_contact_angle_deg(
         from vol3d.measure.radgpt_vessels import widened_contact_deg
 
         return widened_contact_deg(tumour_zyx, vessel_zyx, grid)
-    fields = _Fields(tumour_zyx & ~vessel_zyx, vessel_zyx, grid)
-    sections = _sections(fields)
-    if not sections:
-        return _face_share_deg(fields)
-    angles = [_section_angle_deg(fields, section) for section in sections]
-    return max(_running_median(sections, angles))
+    tumour_zyx = tumour_zyx & ~vessel_zyx
+    sections = _sections(tumour_zyx, vessel_zyx, grid)
+    fields = _Fields(tumour_zyx, vessel_zyx, grid)
+    measured = [(each, _section_angle_deg(fields, each)) for each in sections]
+    told = [(each, angle) for each, angle in measured if angle is not None]
+    if not told:
+        return _face_share_deg(tumour_zyx, vessel_zyx, grid)
+    centres = np.array([section.centre_mm for section, _ in told])
+    angles = np.array([angle for _, angle in told])
+    return max(
+        float(np.median(angles[np.linalg.norm(centres - s.centre_mm, axis=1) <= near_mm]))
+        for s, near_mm in ((s, MEDIAN_RADII * s.radius_mm) for s, _ in told)
+    )
+
+
+def _sections(tumour: BoolArray, vessel: BoolArray, grid: Grid) -> list[Section]:
+    """Cross-sections of the vessel beside the tumour."""
+    import edt
+
+    spacing = grid.spacing_zyx_mm
+    depth = edt.edt(np.ascontiguousarray(vessel), anisotropy=spacing, parallel=1)
+    away = edt.edt(np.ascontiguousarray(~tumour), anisotropy=spacing, parallel=1)
+    near = vessel & (away <= depth + (RING_VOXELS[1] + 1) * max(spacing))
+    if not near.any():
+        return []
+    # what lies further off than the largest ball tells nothing
+    reach = np.ceil((1 + BALL_RADII) * float(depth[near].max()) / np.array(spacing)).astype(int)
+    places = np.argwhere(near)
+    low = np.maximum(places.min(axis=0) - reach, 0)
+    high = np.minimum(places.max(axis=0) + reach + 1, vessel.shape)
+    box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    affine = grid.affine.copy()
+    affine[:3, 3] = grid.index_to_world_mm(low[None].astype(np.float64))[0]
+    part = Grid(shape_zyx=vessel[box].shape, affine=affine)
+    return vessel_sections(vessel[box], near[box], part, depth[box])
 
 
 class _Fields:
@@ -94,11 +147,12 @@ class _Fields:
     def __init__(self, tumour: BoolArray, vessel: BoolArray, grid: Grid) -> None:
         from scipy import ndimage
 
-        self.grid, self.vessel_voxels, self.tumour_voxels = grid, vessel, tumour
+        self.grid = grid
         free = ndimage.gaussian_filter((~vessel).astype(np.float32), SMOOTHING_VOXELS)
         inside = ndimage.gaussian_filter(tumour.astype(np.float32), SMOOTHING_VOXELS)
         # the vessel hides what lies in it: the tumour's share is that of what is not hidden
-        self.tumour = np.where(free > 0.02, inside / np.maximum(free, 0.02), 0.0)
+        is_free = free > LEAST_FREE
+        self.tumour = np.where(is_free, inside / np.maximum(free, LEAST_FREE), np.float32(0))
         self.vessel = 1.0 - free
         self.to_index = np.linalg.inv(grid.affine[:3, :3])
 
@@ -117,75 +171,76 @@ class _Fields:
         length: FloatArray = 1.0 / np.linalg.norm(directions @ self.to_index.T, axis=-1)
         return length
 
-    def is_near_border(self, section: _Section) -> bool:
-        """Whether the masks' box cuts through what tells the section's direction."""
-        index = self.grid.world_to_index_zyx(section.centre_mm)
-        margin = 2.2 * section.radius_mm / np.array(self.grid.spacing_zyx_mm)
-        last = np.array(self.grid.shape_zyx) - 1
-        return bool((index < margin).any() or (index > last - margin).any())
 
-    def is_outside(self, point_mm: FloatArray) -> bool:
-        """Whether a point lies outside of the masks' box."""
-        index = self.grid.world_to_index_zyx(point_mm)
-        return bool((index < 0).any() or (index > np.array(self.grid.shape_zyx) - 1).any())
-
-
-def _sections(fields: _Fields) -> list[_Section]:
-    """Cross-sections of the vessel along its part near the tumour, without its ends."""
-    import edt
-
-    grid = fields.grid
-    spacing = grid.spacing_zyx_mm
-    depth = edt.edt(np.ascontiguousarray(fields.vessel_voxels), anisotropy=spacing, parallel=1)
-    to_tumour = edt.edt(np.ascontiguousarray(~fields.tumour_voxels), anisotropy=spacing, parallel=1)
-    zyx = np.argwhere(fields.vessel_voxels)
-    world = grid.index_to_world_mm(zyx)
-    depths = depth[tuple(zyx.T)].astype(np.float64)
-    reach = to_tumour[tuple(zyx.T)] - depths
-    margin = (RING_VOXELS[1] + 1) * max(spacing)
-    found: list[_Section] = []
-    is_open = reach <= margin
-    order = np.argsort(-depths, kind="stable")
-    for index in order:
-        if not is_open[index]:
-            continue
-        radius = float(depths[index])
-        away = world - world[index]
-        off = np.linalg.norm(away, axis=1)
-        section = _section_at(fields, world, off, radius)
-        if section is not None and _is_off_axis(section, world[index]):
-            section = None
-        if section is None:
-            is_open &= off > 1.2 * radius
-            continue
-        step = max(0.15 * radius, 0.7 * min(spacing))
-        is_open &= (off > 2 * radius) | (np.abs(away @ section.along) > step)
-        found.append(section)
-    inner = [each for each in found if not fields.is_near_border(each)]
-    return [each for each in found if _goes_with(each, inner)] if inner else found
+def _section_angle_deg(fields: _Fields, section: Section) -> float | None:
+    """Degrees of one cross-section's wall that the tumour touches; None without a wall around."""
+    turn = np.arange(NUM_RAYS) * (2 * np.pi / NUM_RAYS)
+    rays = np.cos(turn)[:, None] * section.across + np.sin(turn)[:, None] * section.upright
+    voxel_mm = fields.voxel_mm(rays)
+    wall_mm = _wall_mm(fields, section, rays, STEP_VOXELS * float(voxel_mm.min()))
+    is_closed = np.isfinite(wall_mm)
+    if is_closed.mean() < LEAST_CLOSED:
+        return None
+    wall_mm[~is_closed] = 0.0
+    shares, radii = [], []
+    for voxels in RING_VOXELS:
+        radius_mm = wall_mm + voxels * voxel_mm
+        points = section.centre_mm + radius_mm[:, None] * rays
+        shares.append(_share(fields.read(fields.tumour, points) - 0.5, is_closed))
+        radii.append(float(radius_mm[is_closed].mean()))
+    degrees = _at_wall_deg(shares, radii, float(wall_mm[is_closed].mean()))
+    return degrees if degrees >= LEAST_ARC_DEG else 0.0
 
 
-def _goes_with(section: _Section, inner: list[_Section]) -> bool:
-    """Whether a section runs as the nearest one does whose surroundings are not cut off."""
-    nearest = min(
-        inner, key=lambda other: float(np.linalg.norm(other.centre_mm - section.centre_mm))
-    )
-    return abs(float(nearest.along @ section.along)) >= SAME_DIRECTION
+def _wall_mm(fields: _Fields, section: Section, rays: FloatArray, step_mm: float) -> FloatArray:
+    """Distance of the wall from the centre along every ray; infinite where it finds none."""
+    steps = np.arange(0.0, REACH_RADII * section.radius_mm + step_mm, step_mm)
+    points = section.centre_mm + steps[None, :, None] * rays[:, None, :]
+    inside = fields.read(fields.vessel, points)
+    is_out = inside < 0.5
+    first = is_out.argmax(axis=1)
+    has_wall = is_out.any(axis=1) & (first > 0)
+    first = np.maximum(first, 1)
+    row = np.arange(len(rays))
+    before, after = inside[row, first - 1], inside[row, first]
+    share = (before - 0.5) / np.maximum(before - after, 1e-6)
+    wall: FloatArray = np.where(has_wall, steps[first - 1] + share * step_mm, np.inf)
+    return wall
 
 
-def _face_share_deg(fields: _Fields) -> float:
+def _share(values: FloatArray, is_closed: BoolArray) -> float:
+    """Share of a ring where a field is above zero, linear between neighbours that have a wall."""
+    after = np.roll(values, -1)
+    above = np.maximum(values, 0.0) + np.maximum(after, 0.0)
+    below = np.maximum(-values, 0.0) + np.maximum(-after, 0.0)
+    share = above / np.maximum(above + below, 1e-12)
+    return float(share[is_closed & np.roll(is_closed, -1)].mean())
+
+
+def _at_wall_deg(shares: list[float], radii_mm: list[float], wall_mm: float) -> float:
+    """The touched angle at the wall from its shares on two rings around it."""
+    inner, outer = shares
+    if inner <= 0 or inner >= 1 or outer < LEAST_OUTER * inner:
+        return 360.0 * inner
+    edges = [r * np.cos(np.pi * share) for r, share in zip(radii_mm, shares, strict=True)]
+    bend = (edges[1] - edges[0]) / (radii_mm[1] ** 2 - radii_mm[0] ** 2)
+    edge = edges[0] + bend * (wall_mm**2 - radii_mm[0] ** 2)
+    return float(np.degrees(2 * np.arccos(np.clip(edge / wall_mm, -1.0, 1.0))))
+
+
+def _face_share_deg(tumour_zyx: BoolArray, vessel_zyx: BoolArray, grid: Grid) -> float:
     """Degrees by areas of voxel faces: those at the tumour, of all around the touched part.
 
     Faces across the vessel, by the array axis along which it runs there, count neither way.
     """
-    vessel, tumour = (np.pad(each, 1) for each in (fields.vessel_voxels, fields.tumour_voxels))
+    vessel, tumour = (np.pad(each, 1) for each in (vessel_zyx, tumour_zyx))
     sides = range(3)
     touched = vessel & np.any([_moved(tumour, axis) for axis in sides], axis=0)
     if not touched.any():
         return 0.0
     places, own = np.argwhere(touched), np.argwhere(vessel)
     near = ((own >= places.min(axis=0) - 3) & (own <= places.max(axis=0) + 3)).all(axis=1)
-    length_mm = np.array(fields.grid.spacing_zyx_mm)
+    length_mm = np.array(grid.spacing_zyx_mm)
     along = int((own[near].std(axis=0) * length_mm).argmax())
     around = touched
     for axis in sides:
@@ -203,176 +258,3 @@ def _face_share_deg(fields: _Fields) -> float:
 def _moved(inside: BoolArray, axis: int) -> BoolArray:
     """A mask with an empty border, moved by one voxel to both sides."""
     return np.roll(inside, -1, axis=axis) | np.roll(inside, 1, axis=axis)
-
-
-def _is_off_axis(section: _Section, seed_mm: FloatArray) -> bool:
-    """Whether a section was started at a voxel beside the vessel's axis, such as in a corner."""
-    off = seed_mm - section.centre_mm
-    return float(np.linalg.norm(off - (off @ section.along) * section.along)) > (
-        0.5 * section.radius_mm
-    )
-
-
-def _section_at(
-    fields: _Fields, world: FloatArray, off_mm: FloatArray, radius_mm: float
-) -> _Section | None:
-    """The section around a voxel, or None at an end of the vessel."""
-    ball = world[off_mm <= 2.2 * radius_mm + 1e-6]
-    if len(ball) < 8:
-        return None
-    middle = ball.mean(axis=0)
-    _, axes = np.linalg.eigh(np.cov((ball - middle).T))
-    along = axes[:, 2]
-    for _ in range(2):  # the centre of the slab across the vessel
-        slab = ball[np.abs((ball - middle) @ along) <= 0.5 * radius_mm]
-        if len(slab) < 4:
-            return None
-        shift = slab.mean(axis=0) - middle
-        middle = middle + shift - (shift @ along) * along
-    for sign in (-1.0, 1.0):
-        ahead = middle + sign * 1.3 * radius_mm * along
-        if not fields.is_outside(ahead) and fields.read(fields.vessel, ahead[None])[0] < 0.5:
-            return None
-    return _Section(middle, along, axes[:, 0], axes[:, 1], radius_mm)
-
-
-def _section_angle_deg(fields: _Fields, section: _Section) -> float:
-    """Degrees of one cross-section's wall that the tumour touches."""
-    turn = np.arange(NUM_RAYS) * (2 * np.pi / NUM_RAYS)
-    rays = np.cos(turn)[:, None] * section.across + np.sin(turn)[:, None] * section.upright
-    voxel_mm = fields.voxel_mm(rays)
-    wall_mm = _wall_mm(fields, section, rays, voxel_mm)
-    near = AVERAGED_RADII * section.radius_mm * np.linspace(-1, 1, 5)[:, None, None]
-    rings = []
-    for voxels in RING_VOXELS:
-        points = section.centre_mm + (wall_mm + voxels * voxel_mm)[:, None] * rays
-        values = fields.read(fields.tumour, points + near * section.along)
-        rings.append(values.mean(axis=0) - 0.5)
-    inner, outer = rings
-    if (inner > 0).all():
-        return 360.0
-    arcs = _arcs(inner)
-    outer_arcs = [(0.0, float(NUM_RAYS))] if (outer > 0).all() else _arcs(outer)
-    radii = [wall_mm + voxels * voxel_mm for voxels in RING_VOXELS]
-    if len(arcs) == len(outer_arcs) == 1:
-        open_rays = [NUM_RAYS - (arc[1] - arc[0]) for arc in (arcs[0], outer_arcs[0])]
-        if open_rays[0] < SMALL_GAP_DEG / 360 * NUM_RAYS:
-            return 360.0 * (1 - _gap_at_wall(*open_rays) / NUM_RAYS)
-    total = 0.0
-    for arc in arcs:
-        beyond = max(outer_arcs, key=lambda other: _shared(arc, other), default=None)
-        if beyond is None or _shared(arc, beyond) <= 0 or (outer > 0).all():
-            total += arc[1] - arc[0]
-            continue
-        beyond = _unrolled(beyond, arc)
-        start = _at_wall(wall_mm, radii, (arc[0], beyond[0]))
-        stop = _at_wall(wall_mm, radii, (arc[1], beyond[1]))
-        total += min(max(stop - start, 0.0), float(NUM_RAYS))
-    degrees = min(total * 360.0 / NUM_RAYS, 360.0)
-    return degrees if degrees >= LEAST_ARC_DEG else 0.0
-
-
-def _gap_at_wall(inner: float, outer: float) -> float:
-    """Width at the wall of a small gap in a tumour around a vessel, from its widths on two rings.
-
-    The gap between a vessel and a round tumour that is a little off its axis opens like the square
-    root of the distance.
-    """
-    first, second = RING_VOXELS
-    square = inner**2 - (outer**2 - inner**2) * first / (second - first)
-    return float(np.sqrt(max(square, 0.0)))
-
-
-def _wall_mm(
-    fields: _Fields, section: _Section, rays: FloatArray, voxel_mm: FloatArray
-) -> FloatArray:
-    """Distance of the wall from the centre along every ray."""
-    steps = np.arange(0.0, 3.0 * section.radius_mm, 0.25 * float(voxel_mm.min()))
-    points = section.centre_mm + steps[None, :, None] * rays[:, None, :]
-    inside = fields.read(fields.vessel, points)
-    is_out = inside < 0.5
-    is_out[:, -1] = True
-    first = np.maximum(is_out.argmax(axis=1), 1)
-    row = np.arange(len(rays))
-    before, after = inside[row, first - 1], inside[row, first]
-    share = np.clip((before - 0.5) / np.maximum(before - after, 1e-6), 0.0, 1.0)
-    wall: FloatArray = steps[first - 1] + share * (steps[first] - steps[first - 1])
-    return wall
-
-
-def _arcs(values: FloatArray) -> list[tuple[float, float]]:
-    """Stretches of a closed ring with positive values, as (start, stop) in rays; stop > start."""
-    count = len(values)
-    is_in = values > 0
-    if not is_in.any():
-        return []
-    if is_in.all():
-        return [(0.0, float(count))]
-    starts = np.flatnonzero(is_in & ~np.roll(is_in, 1))
-    arcs = []
-    for start in starts:
-        stop = start
-        while is_in[(stop + 1) % count]:
-            stop += 1
-        before, at = values[(start - 1) % count], values[start]
-        last, after = values[stop % count], values[(stop + 1) % count]
-        arcs.append((start - at / (at - before), stop + last / (last - after)))
-    return arcs
-
-
-def _unrolled(arc: tuple[float, float], near: tuple[float, float]) -> tuple[float, float]:
-    """The arc turned by whole circles so that it lies beside another one."""
-    off = ((near[0] + near[1]) - (arc[0] + arc[1])) / 2
-    turns = round(off / NUM_RAYS) * NUM_RAYS
-    return arc[0] + turns, arc[1] + turns
-
-
-def _shared(first: tuple[float, float], second: tuple[float, float]) -> float:
-    second = _unrolled(second, first)
-    return min(first[1], second[1]) - max(first[0], second[0])
-
-
-def _at_wall(wall_mm: FloatArray, radii: list[FloatArray], places: tuple[float, float]) -> float:
-    """Where the tumour's edge, seen on two rings, meets the wall: the ray, as a fraction.
-
-    The edge is taken for straight. Where it misses the wall, its nearest point to it counts.
-    """
-    rays = np.arange(NUM_RAYS + 1, dtype=np.float64)
-
-    def radius(table: FloatArray, place: float | FloatArray) -> FloatArray:
-        value: FloatArray = np.interp(np.mod(place, NUM_RAYS), rays, np.append(table, table[0]))
-        return value
-
-    step = 2 * np.pi / NUM_RAYS
-    inner, outer = (
-        float(radius(r, place)) * np.array([np.cos(place * step), np.sin(place * step)])
-        for r, place in zip(radii, places, strict=True)
-    )
-    direction = inner - outer
-    length = float(np.linalg.norm(direction))
-    if length == 0:
-        return places[0]
-    along = np.linspace(0.0, 2.5 * float(wall_mm.max()), 200)
-    line = inner + along[:, None] * direction / length
-    turned = np.arctan2(line[:, 1], line[:, 0]) / step
-    turned += np.round((places[0] - turned) / NUM_RAYS) * NUM_RAYS
-    gap = np.linalg.norm(line, axis=1) - radius(wall_mm, turned)
-    hits = np.flatnonzero(gap <= 0)
-    if not hits.size:
-        return float(turned[gap.argmin()])
-    first = int(hits[0])
-    if first == 0:
-        return float(turned[0])
-    share = gap[first - 1] / (gap[first - 1] - gap[first])
-    return float(turned[first - 1] + share * (turned[first] - turned[first - 1]))
-
-
-def _running_median(sections: list[_Section], angles: list[float]) -> list[float]:
-    """Medians over the sections within 0.6 radii of each, so that one noisy one does not count."""
-    centres = np.array([section.centre_mm for section in sections])
-    values = np.array(angles)
-    smooth = []
-    for section in sections:
-        near = np.linalg.norm(centres - section.centre_mm, axis=1) <= 0.6 * section.radius_mm
-        smooth.append(float(np.median(values[near])))
-    return smooth

@@ -37,7 +37,7 @@ _TRIES = 40
 _LEAST_VOXELS = 4
 _LEAST_TISSUE_HU = -30.0
 _BISECTIONS = 9
-_VESSEL_MARGIN_MM = 10.0
+_VESSEL_MARGIN_MM = 36.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
