@@ -54,7 +54,7 @@ def main() -> None:
             if number % 10 == 0 or given.start + number == stop:
                 print(f"\n{number} cases. Research use only, not for clinical use.")
                 _print_table(found)
-    sys.exit(any(e.is_needed and not e.is_equal for kind in found.values() for e in kind))
+    sys.exit(any(not e.is_equal for kind in found.values() for e in kind))
 
 
 def _print_table(found: dict[str, list[Any]]) -> None:

@@ -17,6 +17,8 @@ Floats = npt.NDArray[np.float64]
 RAYS = 72
 RINGS = (0.75, 2.4)
 """Voxels outside of the wall."""
+SLACK_MM = 1e-4
+"""Equal depths differ by rounding."""
 _CHUNK = 256
 
 
@@ -120,23 +122,17 @@ def _rim(mask: Bools, of: Bools) -> Bools:
 def _sections(tumour: Bools, vessel: Bools, steps: Floats) -> list[Section]:
     places = _places(vessel, steps)
     depths = _nearest_mm(places, _places(_rim(~vessel, vessel), steps))
-    on_axis = _axis_voxels(vessel, places, depths)
-    ordered = on_axis[np.argsort(-np.round(depths[on_axis], 3), kind="stable")]
-    taken: list[int] = []
+    rows = _axis_voxels(vessel, places, depths)
+    away = _nearest_mm(places[rows], _places(_rim(tumour, ~tumour), steps))
+    rows = rows[away <= depths[rows] + 3.4 * _norm(steps.T).max()]
+    is_inner = np.zeros(vessel.shape, dtype=bool)
+    is_inner[1:-1, 1:-1, 1:-1] = True
+    found = []
     is_left_out = np.zeros(len(places), dtype=bool)
-    for index in ordered:
-        if not is_left_out[index]:
-            taken.append(int(index))
-            is_left_out |= _norm(places - places[index]) <= 0.15 * depths[index]
-    away = _nearest_mm(places[taken], _places(_rim(tumour, ~tumour), steps))
-    is_near = away <= depths[taken] + 3.4 * _norm(steps.T).max()
-    outer = np.zeros(vessel.shape, dtype=bool)
-    for axis in range(3):
-        np.moveaxis(outer, axis, 0)[[0, -1]] = True
-    found = [
-        _section(places, float(depths[n]), places[n], outer[vessel])
-        for n in np.array(taken)[is_near]
-    ]
+    for row in rows[np.argsort(-np.round(depths[rows], 3), kind="stable")]:
+        if not is_left_out[row]:
+            is_left_out |= _norm(places - places[row]) <= 0.15 * depths[row]
+            found.append(_section(places, float(depths[row]), places[row], ~is_inner[vessel]))
     return [each for each in found if each is not None]
 
 
@@ -147,10 +143,9 @@ def _axis_voxels(vessel: Bools, places: Floats, depths: Floats) -> npt.NDArray[n
     z, y, x = np.argwhere(vessel).T + 1
     six = [wide[z - 1, y, x], wide[z + 1, y, x], wide[z, y - 1, x], wide[z, y + 1, x]]
     six += [wide[z, y, x - 1], wide[z, y, x + 1]]
-    rows = np.flatnonzero(depths >= 0.9 * np.max(six, axis=0))
-    is_on = [
-        depths[n] >= 0.9 * depths[_norm(places - places[n]) <= 0.55 * depths[n]].max() for n in rows
-    ]
+    rows = np.flatnonzero(depths >= 0.9 * np.max(six, axis=0) - SLACK_MM)
+    around = [depths[_norm(places - places[n]) <= 0.55 * depths[n]] for n in rows]
+    is_on = [depths[n] >= 0.9 * near.max() - SLACK_MM for n, near in zip(rows, around, strict=True)]
     on_axis: npt.NDArray[np.intp] = rows[np.array(is_on, dtype=bool)]
     return on_axis
 
@@ -190,7 +185,7 @@ def _section_deg(section: Section, share: Field, beside: Field) -> float | None:
     rays = np.cos(turns)[:, None] * first + np.sin(turns)[:, None] * second
     voxel_mm = 1 / _norm(rays @ np.linalg.inv(share.steps).T)
     step = voxel_mm.min() / 4
-    reach = np.arange(int(2.2 * section.radius / step) + 1) * step
+    reach = np.arange(int(np.ceil(2.2 * section.radius / step)) + 1) * step
     values = share.at(section.centre + reach[None, :, None] * rays[:, None])
     if values[0, 0] < 0.5:
         return None

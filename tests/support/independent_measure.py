@@ -49,6 +49,8 @@ _PARTS = {
     "kidney": {each: (f"kidney_{each}",) for each in ("left", "right")},
 }
 _LISTED_MM = 30.0
+_VESSEL_MM = 60.0
+"""How far around a tumour its vessels are held for the angle of contact."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -67,6 +69,14 @@ class ReadCase:
     @property
     def voxel_cm3(self) -> float:
         return float(np.prod(self.spacing_zyx)) / 1000.0
+
+    @property
+    def affine(self) -> npt.NDArray[np.float64]:
+        """3x3 from (x, y, z) indices to RAS mm."""
+        lps = np.array(self.image.GetDirection()).reshape(3, 3)
+        ras = np.diag([-1.0, -1.0, 1.0]) @ lps
+        steps: npt.NDArray[np.float64] = ras * self.image.GetSpacing()
+        return steps
 
     def world(self, zyx: npt.ArrayLike) -> tuple[float, float, float]:
         """RAS mm of an index."""
@@ -206,17 +216,14 @@ def _segments(case: ReadCase, organ: str, side: str | None, zyx: Any) -> list[st
     return named or ([side] if organ == "kidney" and side else [])
 
 
-def _surroundings(case: ReadCase, kind: Kind, zyx: Any) -> tuple[dict[str, Record], Record]:
+def _surroundings(
+    case: ReadCase, kind: Kind, zyx: Any
+) -> tuple[dict[str, Record], dict[str, float]]:
     """Gaps to structures, and contact angles with vessels, in a box around a lesion."""
     organ, its_type, _ = kind
     spacing = case.spacing_zyx
-    margin = np.ceil((_LISTED_MM + np.linalg.norm(spacing)) / spacing).astype(int)
-    low = np.maximum(zyx.min(axis=0) - margin, 0)
-    high = np.minimum(zyx.max(axis=0) + margin + 1, case.voxels.shape)
-    box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-    own = np.zeros(high - low, dtype=np.uint8)
-    own[tuple((zyx - low).T)] = 1
-    image = SimpleITK.GetImageFromArray(own)
+    box, own = _around(case, zyx, _LISTED_MM + float(np.linalg.norm(spacing)))
+    image = SimpleITK.GetImageFromArray(own.astype(np.uint8))
     image.SetSpacing(spacing[::-1].tolist())
     away = SimpleITK.GetArrayFromImage(
         SimpleITK.SignedMaurerDistanceMap(image, squaredDistance=False, useImageSpacing=True)
@@ -234,25 +241,32 @@ def _surroundings(case: ReadCase, kind: Kind, zyx: Any) -> tuple[dict[str, Recor
         if gap <= _LISTED_MM:
             near = int((here <= threshold("contact.reach_mm")).sum())
             contacts[key] = {"gap_mm": max(gap, 0.0), "near_voxels": near}
-    return contacts, _angles(case, organ, its_type, contacts, (box, own > 0))
+    is_cyst = its_type == "cyst"
+    return contacts, {} if is_cyst else _angles(case, organ, contacts, zyx)
 
 
-def _angles(
-    case: ReadCase, organ: str, its_type: str, contacts: dict[str, Record], where: tuple[Any, Bools]
-) -> Record:
+def _around(case: ReadCase, zyx: Any, margin_mm: float) -> tuple[tuple[slice, ...], Bools]:
+    """A box around a lesion, cut to the scan, and the lesion in it."""
+    margin = np.ceil(margin_mm / case.spacing_zyx).astype(int)
+    low = np.maximum(zyx.min(axis=0) - margin, 0)
+    high = np.minimum(zyx.max(axis=0) + margin + 1, case.voxels.shape)
+    own = np.zeros(high - low, dtype=bool)
+    own[tuple((zyx - low).T)] = True
+    return tuple(slice(a, b) for a, b in zip(low, high, strict=True)), own
+
+
+def _angles(case: ReadCase, organ: str, contacts: dict[str, Record], zyx: Any) -> dict[str, float]:
     """Contact with vessels: of the pancreas' tumours with all, of others with touched ones."""
-    if its_type == "cyst":
-        return {}
-    box, tumour = where
+    box, tumour = _around(case, zyx, _VESSEL_MM)
     touched = {key for key, each in contacts.items() if each["gap_mm"] == 0}
-    found: Record = {}
+    found = {}
     for key in _ANGLED:
         if key not in case.organs or not case.organs[key].any():
             continue
         if key in touched:
-            found[key] = contact_deg(tumour, case.organs[key][box], case.spacing_zyx)
+            found[key] = contact_deg(tumour, case.organs[key][box], case.affine)
         elif organ == "pancreas":
-            found[key] = {"deg": 0.0, "least": 0.0, "most": 0.0}
+            found[key] = 0.0
     return found
 
 

@@ -241,7 +241,7 @@ class Findings:
         tumour = self._staged()
         if tumour is None:
             return None
-        angles = {key: each["deg"] or 0.0 for key, each in tumour["vessel_angles_deg"].items()}
+        angles = tumour["vessel_angles_deg"]
         if any(angles.get(key, 0) >= threshold("t_stage.artery_angle_deg") for key in _ARTERIES):
             return "T4"
         if not set(_ARTERIES[:2]) <= set(angles) or tumour["is_truncated"]:
@@ -263,7 +263,7 @@ class Findings:
         tumour = self._staged()
         if tumour is None:
             return None
-        angles = {key: each["deg"] or 0.0 for key, each in tumour["vessel_angles_deg"].items()}
+        angles = tumour["vessel_angles_deg"]
         arteries = [angles[key] for key in _ARTERIES if key in angles]
         veins = [angles[key] for key in _VEINS if key in angles]
         if max(arteries, default=0.0) > threshold("resectability.encasement_deg"):

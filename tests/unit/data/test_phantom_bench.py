@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from pathlib import Path
 
@@ -61,6 +62,8 @@ WRONG = {
     "lesions.0.contacts.0.near_voxels": 100_000,
     "derived.spleen_grade": "gigantic",
     "derived.lesion_counts.liver.any": 17,
+    "derived.t_stage": "T9",
+    "derived.resectability": "unclear",
 }
 """Facts by their path, each with a factor or another value."""
 
@@ -87,11 +90,26 @@ def test_vessel_angles_are_compared_with_an_independent_measurement() -> None:
     z, y, x = np.mgrid[0:24, 0:24, 0:24]
     vessel = (y - 12) ** 2 + (x - 12) ** 2 <= 16
     tumour = ~vessel & (x >= 12) & (abs(z - 12) < 7)
-    own = contact_deg(tumour, vessel, np.array([2.0, 1.0, 1.0]))
-    assert own["deg"] == pytest.approx(185.0, abs=15.0)
-    assert angle_check("aorta", 180.0, own).is_equal
-    assert not angle_check("aorta", 90.0, own).is_equal
-    assert not angle_check("aorta", 300.0, own).is_equal
+    own = contact_deg(tumour, vessel, np.diag([1.0, 1.0, 2.0]))
+    # the tumour begins half a voxel before the axis of a vessel of about 4 voxels' radius
+    assert own == pytest.approx(2 * math.degrees(math.acos(-0.5 / 4.1)), abs=4.0)
+    assert angle_check("aorta", own + 0.9, own).is_equal
+    assert not angle_check("aorta", own + 1.1, own).is_equal
+    assert not angle_check("aorta", 0.0, own).is_equal
+
+
+def test_independent_angle_of_a_vessel_of_one_voxel_counts_faces() -> None:
+    vessel = np.zeros((9, 7, 7), dtype=bool)
+    vessel[:, 3, 3] = True
+    tumour = np.zeros_like(vessel)
+    tumour[4, 3, 4] = True
+    assert contact_deg(tumour, vessel, np.eye(3)) == 90.0
+
+
+def test_independent_angle_without_contact_is_zero() -> None:
+    z, y, x = np.mgrid[0:24, 0:24, 0:24]
+    vessel = (y - 8) ** 2 + (x - 8) ** 2 <= 9
+    assert contact_deg((x > 14) & (z > 8), vessel, np.eye(3)) == 0.0
 
 
 def test_facts_of_the_files_answer_every_question(bench: Path) -> None:
