@@ -72,7 +72,7 @@ def contact_deg(tumour: Bools, vessel: Bools, affine: Floats) -> float:
         return _by_faces(tumour, vessel, steps)
     centres, degrees = np.array([s.centre for s, _ in found]), np.array([d for _, d in found])
     return max(
-        float(np.median(degrees[_norm(centres - section.centre) <= 0.4 * section.radius]))
+        float(np.median(degrees[_norm(centres - section.centre) <= 0.41 * section.radius]))
         for section, _ in found
     )
 
@@ -168,8 +168,8 @@ def _section(places: Floats, radius: float, voxel: Floats, is_outer: Bools) -> S
     if _norm(centre - voxel) > 0.5 * radius:
         return None
     away = _norm(ball - centre)
-    ahead = ((ball - centre) @ along)[away > radius]
-    far = 0.7 * away[away > radius]
+    ahead = ((ball - centre) @ along)[away > 1.03 * radius]
+    far = 0.71 * away[away > 1.03 * radius]
     if not (ahead >= far).any() or not (-ahead >= far).any():
         return None
     return Section(centre, along, radius)

@@ -49,7 +49,7 @@ _PARTS = {
     "kidney": {each: (f"kidney_{each}",) for each in ("left", "right")},
 }
 _LISTED_MM = 30.0
-_VESSEL_MM = 60.0
+_VESSEL_MM = 70.0
 """How far around a tumour its vessels are held for the angle of contact."""
 
 

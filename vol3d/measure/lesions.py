@@ -35,7 +35,7 @@ VESSELS = (
     "splenic_vein",
     "inferior_vena_cava",
 )
-VESSEL_MARGIN_MM = 50.0
+VESSEL_MARGIN_MM = 60.0
 
 MeanStd = Callable[[str], tuple[float, float] | None]
 

@@ -22,8 +22,9 @@ SLAB_RADII = 0.52
 """Half the thickness of the slab whose middle is the section's centre, in radii."""
 MOST_ASIDE = 0.5
 """How far a section's centre may lie beside the voxel from which it was found, in radii."""
-CONE_COSINE = 0.7
-"""A vessel goes on where a voxel lies within this cosine of the axis, more than a radius away."""
+AWAY_RADII = 1.03
+CONE_COSINE = 0.71
+"""A vessel goes on where a voxel lies within this cosine of the axis, that many radii away."""
 LEAST_BALL, LEAST_SLAB = 8, 4
 APART_DEPTHS = 0.15
 """A section's voxel leaves out those less far away than this share of its depth."""
@@ -46,18 +47,19 @@ def vessel_sections(
 ) -> list[Section]:
     """Cross-sections at voxels of a vessel's axis.
 
-    A voxel is of the axis if its depth is at least 0.9 of the depth of its six neighbours, and of
-    every depth within 0.55 of its own around it. They are taken from the deepest to the least deep
-    one (rounded to 0.001 mm; among equals by lowest z, then y, then x); each leaves out the later
-    ones within 0.15 of its depth, which matters in vessels thicker than a dozen voxels only.
+    A voxel is of the axis if its depth is at least 0.9 (less 0.0001 mm) of the depth of its six
+    neighbours, and of every depth within 0.55 of its own around it. Those where sections are wanted
+    are taken from the deepest to the least deep one (rounded to 0.001 mm; among equals by lowest z,
+    then y, then x); each leaves out the later ones within 0.15 of its depth, which matters in
+    vessels thicker than a dozen voxels only.
 
     The section's direction is the longest principal axis of the vessel's voxels within 2.17 radii,
-    the radius being the depth; its centre is moved across the vessel, twice, to the mean of those
-    of them that lie within 0.52 radii of its plane. There is no section where the ball holds
+    the radius being the depth; its centre is the voxel's, moved across the vessel to the mean of
+    those of them that lie within 0.52 radii of its plane. There is no section where the ball holds
     fewer than 8 voxels or the slab fewer than 4, where the centre ends up more than half a radius
-    beside the voxel, where the vessel ends within a radius to one side (no voxel of the ball more
-    than a radius away within acos 0.7 of the axis), or where the volume's outermost layer cuts
-    the vessel within the ball.
+    beside the voxel, where the vessel ends to one side (no voxel of the ball more than 1.03 radii
+    from the centre within acos 0.71 of the axis), or where the volume's outermost layer cuts the
+    vessel within the ball. Shares of radii are such that whole voxels do not hit them.
 
     Args:
         vessel_zyx: The vessel's voxels.
@@ -119,19 +121,18 @@ def _section(ball_mm: FloatArray, at_mm: FloatArray, radius_mm: float) -> Sectio
     """The section at a voxel of the axis, or None at an end of the vessel."""
     _, axes = np.linalg.eigh(np.cov((ball_mm - ball_mm.mean(axis=0)).T))
     along = axes[:, 2]
-    centre = at_mm
-    for _ in range(2):
-        off = ball_mm - centre
-        slab = off[np.abs(off @ along) <= SLAB_RADII * radius_mm]
-        if len(slab) < LEAST_SLAB:
-            return None
-        shift = slab.mean(axis=0)
-        centre = centre + shift - (shift @ along) * along
+    off = ball_mm - at_mm
+    slab = off[np.abs(off @ along) <= SLAB_RADII * radius_mm]
+    if len(slab) < LEAST_SLAB:
+        return None
+    shift = slab.mean(axis=0)
+    centre = at_mm + shift - (shift @ along) * along
     if float(np.linalg.norm(centre - at_mm)) > MOST_ASIDE * radius_mm:
         return None
     off = ball_mm - centre
     away = np.linalg.norm(off, axis=1)
-    cosine = (off @ along)[away > radius_mm] / away[away > radius_mm]
+    is_away = away > AWAY_RADII * radius_mm
+    cosine = (off @ along)[is_away] / away[is_away]
     if not cosine.size or cosine.max() < CONE_COSINE or cosine.min() > -CONE_COSINE:
         return None
     first = np.eye(3)[np.abs(along).argmin()]

@@ -29,7 +29,7 @@ LEAST_CLOSED = 0.75
 LEAST_OUTER = 0.75
 """A tumour of less than this share of its width on the outer ring ends between the rings."""
 LEAST_ARC_DEG = 3.0
-MEDIAN_RADII = 0.4
+MEDIAN_RADII = 0.41
 
 
 def vessel_angles(
@@ -57,35 +57,40 @@ def vessel_contact_angle_deg(
     The native measure, in full:
 
     1. Where both are set, the vessel counts. Both masks are smoothed with a Gaussian of 0.6 voxels
-       along each index axis (kernel from -2 to 2 voxels, mirrored at the border). The vessel's
-       surface is where its smooth mask is 0.5. The tumour is where its smooth mask, divided by one
-       minus the vessel's (nowhere, where that is 0.02 or less), is above 0.5. Between voxels all
-       are linear; beyond the volume they are those of its border.
+       along each index axis (kernel from -2 to 2 voxels; beyond the border the voxels repeat in
+       reverse, the outermost first). The vessel's surface is where its smooth mask is 0.5. The
+       tumour is where its smooth mask, divided at each voxel by one minus the vessel's (nowhere,
+       where that is 0.02 or less), is above 0.5. Between voxels all are linear; beyond the volume
+       they are those of its border.
     2. Sections across the vessel come from :func:`vol3d.measure.vessel_sections.vessel_sections`,
-       at voxels of the axis whose distance to the nearest voxel of the tumour is at most the depth
-       plus 3.4 times the largest spacing.
+       wanted at voxels whose distance to the nearest voxel of the tumour is at most the depth (the
+       distance to the nearest voxel outside of the vessel) plus 3.4 times the largest spacing.
     3. In each section 72 rays leave the centre, the first along the world axis that runs least
        along the vessel, as far as it lies in the section. The wall is where a ray first leaves the
-       vessel, linear between steps of a quarter of a voxel (the shortest along any of the rays),
-       up to 2.2 radii. A section has walls on three quarters of its rays; its centre is in the
-       vessel.
+       vessel, linear between steps of a quarter of a voxel (the shortest along any of the rays);
+       the last step is the first at or beyond 2.2 radii. A voxel's length along a direction is one
+       over the length of that direction in index space. A section has walls on three quarters of
+       its rays; its centre is in the vessel.
     4. On a ring 0.75 voxels outside of the wall (of a voxel's length along each ray), and on one
        2.4 voxels outside, the touched angle is the share of the ring where the tumour is, linear
        between neighbouring rays; gaps beside a ray without a wall do not count.
     5. From both the angle at the wall follows as if the tumour were round in this plane: the
        distance of its edge from the plane through the axis is a + b * radius^2 (radius * cosine of
-       half the angle; radii are means over the rays). Nothing on the inner ring is 0, all of it
-       360; where the outer ring has less than three quarters of the inner one's angle, the tumour
-       ends between them, and the inner one's angle stays. Less than 3 degrees is 0.
-    6. Each section takes the median over the sections whose centres lie within 0.4 of its radius;
+       half the angle; radii are means over the rays with a wall). Nothing on the inner ring is 0,
+       all of it 360; where the outer ring has less than three quarters of the inner one's angle,
+       the tumour ends between them, and the inner one's angle stays. Less than 3 degrees is 0.
+    6. Each section takes the median over the sections whose centres lie within 0.41 of its radius;
        the largest of these is the result.
-    7. Where there is no section, as in vessels of one or two voxels, faces of voxels are counted,
+    7. Where no section is left, as in vessels of one or two voxels, faces of voxels are counted,
        to about a quarter of the circle. Touched voxels of the vessel share a face with the tumour.
        The vessel runs there along the array axis of the largest standard deviation, in mm, of its
        voxels in the touched ones' bounding box, grown by 3 voxels. Counted are the touched voxels
-       and those of the vessel beside them along the one other axis and then beside all of these
-       along the other; the areas of their faces across both axes at the tumour, over those at
-       anything but the vessel, are the share of 360 degrees.
+       and those of the vessel beside them along the first other axis, then beside all of these
+       along the second; the areas of their faces across both axes at the tumour, over those at
+       anything but the vessel (the outside of the volume too), are the share of 360 degrees.
+
+    Distances to masks and areas of faces are those of an orthogonal grid of the same spacings: on
+    sheared grids (a tilted gantry) the angle is a few degrees less certain.
 
     Args:
         tumour_zyx: The tumour's voxels.

@@ -292,16 +292,26 @@ def _spleen(trunk: Trunk) -> None:
     cm3 = plan.organ_cm3["spleen"]
     size = canvas.times(cm3, 185.0)
     down = -14.0 * max(size - 1.0, 0.0) * 2.2
-    body = canvas.ellipsoid(
-        (-106.0, 4.0, 22.0 + down),
+    lateral = canvas.ellipsoid(
+        (-106.0, 4.0, 18.0 + down),
         (25.0 * size, 46.0 * size, 50.0 * size),
         turn_deg=(-22.0, 0.0, 14.0),
     )
+    # its upper part lies behind the stomach and above the kidney, and reaches towards the spine
+    medial = canvas.ellipsoid(
+        (-80.0, -4.0, 46.0 + 0.5 * down),
+        (36.0 * size, 24.0 * size, 25.0 * size),
+        turn_deg=(0.0, 0.0, 24.0),
+    )
+    body = union(canvas, [lateral, medial], blend_mm=10.0)
     box, distance = body
     if not distance.numel():
         return
     x, y, z = canvas.at(box)
     free = canvas.free(box) & (z - trunk.diaphragm(x, y) < -0.5) & ~_beside_kidneys(trunk, box)
+    # nothing of it medial to the kidney or behind it
+    above = 2.5 * (z - 27.0).clamp(min=0.0)
+    free &= (x < -82.0 + above) | ((x < -62.0 + above) & (y > 30.0))
     dent = canvas.ellipsoid((-78.0, 34.0, 18.0), (20.0, 24.0, 44.0))
     shape = _minus(trunk, body, dent) if size < 1.4 else body
     distance = canvas.paint(
