@@ -96,10 +96,10 @@ def measure_case_masks(
     measurer = LesionMeasurer(
         volume=volume, masks=masks, profile=options.profile, healthy=table.mean_std
     )
-    lesions = measurer.measure(instances)
+    lesions = tuple(each.rounded() for each in measurer.measure(instances))
     for key, voxels in measurer.voxels_outside_organs.items():
         table.extra_voxels[key] = voxels
-    organs = table.organs()
+    organs = {key: each.rounded() for key, each in table.organs().items()}
     is_ct = volume.modality == "CT" and volume.unit == "HU"
     phase = (
         phase_of(
@@ -136,10 +136,11 @@ def measure_case_masks(
     )
     facts = with_derived(facts)
     gates = (*facts.derived.gates, *chest_gates(facts))
+    chest, brain = chest_facts(volume, masks, facts), brain_facts(masks, facts, volume.grid)
     return facts.model_copy(
         update={
-            "chest": chest_facts(volume, masks, facts),
-            "brain": brain_facts(masks, facts, volume.grid),
+            "chest": chest.rounded() if chest else None,
+            "brain": brain.rounded() if brain else None,
             "derived": facts.derived.model_copy(update={"gates": gates}),
         }
     )

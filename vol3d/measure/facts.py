@@ -6,7 +6,8 @@ an answer names its evidence; :func:`fact_value` reads a value back by its id.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -30,6 +31,26 @@ PointRAS = tuple[float, float, float]
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def rounded(self) -> Self:
+        """The same facts with every number to ten significant digits.
+
+        Processors sum in different orders, and the last digits differ. Rules and files read what
+        is left, so that both are the same everywhere.
+        """
+        return self.model_copy(update={name: _rounded(value) for name, value in self})
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.10g}")
+    if isinstance(value, _Frozen):
+        return value.rounded()
+    if isinstance(value, Mapping):
+        return {key: _rounded(each) for key, each in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_rounded(each) for each in value)
+    return value
 
 
 class PhaseFacts(_Frozen):

@@ -13,6 +13,7 @@ import torch
 from vol3d.phantom.plan import Draw
 from vol3d.phantom.subjects.canvas import (
     XYZ,
+    Box,
     Canvas,
     Shape,
     ellipsoid_distance,
@@ -24,6 +25,7 @@ from vol3d.phantom.subjects.plan import SubjectPlan
 from vol3d.phantom.subjects.tissues import FREE, LABELS, base_hu
 
 ROOF_MM = 290.0
+_SLAB = 4
 LOWER_CHEST_MM = 170.0
 """Above it the chest narrows to the shoulders."""
 VERTEBRAE: tuple[tuple[float, float], ...] = (
@@ -67,8 +69,18 @@ class Trunk:
 
     def paint_walls(self) -> None:
         """Skin, fat, muscle wall, and the cavity that organs lie in."""
-        canvas, build = self.canvas, self.plan.habitus
-        x, y, z = canvas.xyz
+        distance = torch.empty_like(self.canvas.hu)
+        tissue_hu = {key: self.hu(key) for key in ("fat", "muscle")}
+        for first in range(0, len(distance), _SLAB):  # a slab stays in the processor's cache
+            slab = (slice(first, first + _SLAB), slice(None), slice(None))
+            distance[slab] = self._walls_of(slab, tissue_hu)
+        self.wall_distance = distance
+
+    def _walls_of(self, slab: Box, tissue_hu: dict[str, float]) -> torch.Tensor:
+        """Paints the walls of some slices; returns the distance from the muscle's outer border."""
+        build = self.plan.habitus
+        labels, hu = self.canvas.labels[slab], self.canvas.hu[slab]
+        x, y, z = self.canvas.at(slab)
         chest = ((z - 25.0) / 60.0).clamp(0.0, 1.0)
         pelvis = ((-150.0 - z) / 70.0).clamp(0.0, 1.0)
         a = 148.0 - 4.0 * chest + 10.0 * pelvis
@@ -77,36 +89,36 @@ class Trunk:
         depth = self.deeper * (1.0 - 0.6 * chest - 0.5 * pelvis)
         b = 110.0 + depth / 2 - 4.0 * chest - 6.0 * pelvis
         yc = 36.0 + depth / 2 - 8.0 * chest - 6.0 * pelvis
-        front = (y > yc).float()
+        front = (y > yc).double()
         fat_y = build.fat_front_mm * front + build.fat_back_mm * (1 - front)
         fat_y = fat_y * (1.0 - 0.5 * chest)
         fat_x = build.fat_side_mm * (1.0 + 0.5 * pelvis - 0.3 * chest)
         outer = _oval(x, y - yc, a + fat_x, b + fat_y)
-        canvas.labels[outer <= 0] = LABELS["fat"]
-        canvas.hu[outer <= 0] = self.hu("fat")
+        labels[outer <= 0] = LABELS["fat"]
+        hu[outer <= 0] = tissue_hu["fat"]
         is_skin = (outer <= 0) & (outer > -2.2)
-        canvas.labels[is_skin] = LABELS["skin"]
-        canvas.hu[is_skin] = 10.0
+        labels[is_skin] = LABELS["skin"]
+        hu[is_skin] = 10.0
         muscle = _oval(x, y - yc, a, b)
-        canvas.labels[muscle <= 0] = LABELS["muscle"]
-        canvas.hu[muscle <= 0] = self.hu("muscle")
-        self.wall_distance = muscle
+        labels[muscle <= 0] = LABELS["muscle"]
+        hu[muscle <= 0] = tissue_hu["muscle"]
         side, rectus = 14.0 - 5.0 * chest, 9.0 - 1.0 * chest + 4.0 * pelvis
         inner = _oval(x, y - yc, a - side, b - rectus)
         back = -14.0 - 90.0 * ((x.abs() - 52.0) / 40.0).clamp(0.0, 1.0) - 20.0 * pelvis
         cavity = (inner <= 0) & (y > back - 12.0 * chest)
-        canvas.labels[cavity] = FREE
-        canvas.hu[cavity] = self.hu("fat") + 3.0
+        labels[cavity] = FREE
+        hu[cavity] = tissue_hu["fat"] + 3.0
         # behind the cavity lies fat; the back muscles are painted into it
         behind = (inner <= 0) & ~cavity
-        canvas.labels[behind] = LABELS["fat"]
-        canvas.hu[behind] = self.hu("fat")
+        labels[behind] = LABELS["fat"]
+        hu[behind] = tissue_hu["fat"]
         # the oblique and the transverse muscle of the flanks are parted by a little fat
         flank = (x.abs() > 75.0) & (y > yc - 45.0) & (z < 40.0)
         for deep in (4.5, 9.0):
-            canvas.hu[((muscle + deep).abs() < 0.6) & flank] = -10.0
+            hu[((muscle + deep).abs() < 0.6) & flank] = -10.0
         seam = (x.abs() < 2.5) & (y > yc) & (muscle <= 0) & ~cavity & (z > -130.0)
-        canvas.hu[seam] = -30.0
+        hu[seam] = -30.0
+        return muscle
 
     def paint_muscles(self) -> None:
         """Back muscles, psoas, gluteal muscles, thighs."""
@@ -605,7 +617,8 @@ def _oval(
     x: torch.Tensor, y: torch.Tensor, a: torch.Tensor | float, b: torch.Tensor | float
 ) -> torch.Tensor:
     """About the signed distance from a superellipse of exponent 2.5 around the origin."""
-    near = ((x / a).abs() ** 2.5 + (y / b).abs() ** 2.5).clamp(min=1e-6) ** 0.4
+    u, v = (x / a).abs(), (y / b).abs()
+    near = (u * u * u.sqrt() + v * v * v.sqrt()).clamp_(min=1e-6) ** 0.4
     return (near - 1.0) * torch.minimum(torch.as_tensor(a), torch.as_tensor(b))
 
 

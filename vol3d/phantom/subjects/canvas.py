@@ -27,6 +27,8 @@ XYZ = tuple[float, float, float]
 Box = tuple[slice, slice, slice]
 Field = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 WARP_STEP_MM = 55.0
+REAL = torch.float64
+"""Type of distances and HU: with 32 bits the rounding of another processor reaches the voxels."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +52,7 @@ class Canvas:
     Attributes:
         labels: (z, y, x) uint8, values of ``LABELS``.
         parts: (z, y, x) uint8, values of ``LABELS``: liver segments, pancreas parts, lobes.
-        hu: (z, y, x) float32.
+        hu: (z, y, x), 64 bits.
         xyz: Template mm of every voxel, three (z, y, x) tensors.
     """
 
@@ -59,7 +61,7 @@ class Canvas:
         shape = grid.shape_zyx
         self.labels = torch.zeros(shape, dtype=torch.uint8, device=device)
         self.parts = torch.zeros(shape, dtype=torch.uint8, device=device)
-        self.hu = torch.full(shape, -1000.0, device=device)
+        self.hu = torch.full(shape, -1000.0, device=device, dtype=REAL)
         self._to_index = np.linalg.inv(grid.affine)
         self._margin_mm = 0.0
         self.xyz = self._coordinates(draw)
@@ -80,7 +82,7 @@ class Canvas:
 
     def _coordinates(self, draw: Draw) -> list[torch.Tensor]:
         shape = self.grid.shape_zyx
-        index = [torch.arange(n, dtype=torch.float32, device=self.device) for n in shape]
+        index = [torch.arange(n, dtype=REAL, device=self.device) for n in shape]
         found = []
         for axis in range(3):
             row = self.grid.affine[axis]
@@ -94,7 +96,7 @@ class Canvas:
         extent = [n * mm for n, mm in zip(shape, self.grid.spacing_zyx_mm, strict=True)]
         knots = [max(round(mm / WARP_STEP_MM), 2) + 1 for mm in extent]
         for axis in range(3):
-            coarse = torch.randn(knots, generator=draw.generator) * self.pose.warp_mm
+            coarse = torch.randn(knots, generator=draw.generator, dtype=REAL) * self.pose.warp_mm
             coarse = coarse.clamp(-2.0 * self.pose.warp_mm, 2.0 * self.pose.warp_mm)
             smooth = interpolate(
                 coarse[None, None].to(self.device), size=shape, mode="trilinear", align_corners=True
@@ -208,7 +210,7 @@ class Canvas:
         high = tuple((path.max(axis=0) + reach).tolist())
         box = self.box(low, high)
         distance = torch.full(
-            tuple(max(s.stop - s.start, 0) for s in box), 99.0, device=self.device
+            tuple(max(s.stop - s.start, 0) for s in box), 99.0, device=self.device, dtype=REAL
         )
         for (a, b), (ra, rb) in zip(pairwise(path), pairwise(width), strict=True):
             self._segment(box, distance, (a, b), (float(ra), float(rb)))
@@ -325,7 +327,7 @@ def union(canvas: Canvas, shapes: Sequence[Shape], *, blend_mm: float = 6.0) -> 
         slice(min(b[i].start for b in boxes), max(b[i].stop for b in boxes)) for i in range(3)
     )
     distance = torch.full(
-        tuple(max(s.stop - s.start, 0) for s in whole), 99.0, device=canvas.device
+        tuple(max(s.stop - s.start, 0) for s in whole), 99.0, device=canvas.device, dtype=REAL
     )
     for box, other in shapes:
         inner, _ = overlap(whole, box)
@@ -344,7 +346,9 @@ def rough(canvas: Canvas, shape: Shape, draw: Draw, *, sd_mm: float, scale_mm: f
         max(round(n * mm / scale_mm), 1) + 1
         for n, mm in zip(distance.shape, canvas.grid.spacing_zyx_mm, strict=True)
     ]
-    coarse = torch.randn(knots, generator=draw.generator).clamp_(-2.5, 2.5).to(canvas.device)
+    coarse = (
+        torch.randn(knots, generator=draw.generator, dtype=REAL).clamp_(-2.5, 2.5).to(canvas.device)
+    )
     noise = interpolate(
         coarse[None, None], size=distance.shape, mode="trilinear", align_corners=True
     )

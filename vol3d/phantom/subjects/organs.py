@@ -7,7 +7,7 @@ import math
 import torch
 
 from vol3d.phantom.subjects.abdomen import Trunk, grown
-from vol3d.phantom.subjects.canvas import XYZ, Box, Shape, drop_specks, overlap, rough, union
+from vol3d.phantom.subjects.canvas import REAL, XYZ, Box, Shape, drop_specks, overlap, rough, union
 from vol3d.phantom.subjects.tissues import FREE, LABELS
 
 
@@ -447,7 +447,7 @@ def _stool(trunk: Trunk, box: Box, distance: torch.Tensor) -> None:
     """Stool is speckled with gas; positive oral contrast fills the colon of some."""
     canvas, draw = trunk.canvas, trunk.draw
     inside = (distance <= -2.6) & (canvas.hu[box] > -500.0)
-    noise = torch.randn(distance.shape, generator=draw.generator).to(canvas.device)
+    noise = torch.randn(distance.shape, generator=draw.generator, dtype=REAL).to(canvas.device)
     noise = (noise + noise.roll(1, 0) + noise.roll(1, 1) + noise.roll(1, 2)) / 2.0
     texture = 15.0 + 45.0 * noise - torch.where(noise > 1.1, 350.0, 0.0)
     if draw.chance(0.15):

@@ -18,7 +18,7 @@ from vol3d.errors import ConfigError, DataError, explain
 from vol3d.measure.case_masks import CaseMasks
 from vol3d.phantom.plan import Draw
 from vol3d.phantom.subjects.abdomen import Trunk
-from vol3d.phantom.subjects.canvas import Box, Canvas, Pose, Shape, rotation
+from vol3d.phantom.subjects.canvas import REAL, Box, Canvas, Pose, Shape, rotation
 from vol3d.phantom.subjects.make import Subject
 from vol3d.phantom.subjects.plan import LesionPlan, SubjectConfig, draw_lesions, plan_subject
 from vol3d.phantom.subjects.scanner import scan_ct, scan_mr, softened
@@ -297,7 +297,7 @@ def implant_lesions(
         )
     canvas = _canvas(volume.grid, labels, draw, device)
     canvas.parts = torch.from_numpy(parts).to(canvas.device)
-    before = torch.from_numpy(volume.voxels_zyx.astype(np.float32)).to(canvas.device)
+    before = torch.from_numpy(volume.voxels_zyx.astype(np.float64)).to(canvas.device)
     canvas.labels = torch.from_numpy(labels).to(canvas.device)
     is_fat = (canvas.labels == 0) & (before < _FAT_BELOW_HU) & (before > -160.0)
     canvas.labels[is_fat] = FREE
@@ -354,7 +354,7 @@ def _blended(
     before: torch.Tensor, painted: torch.Tensor, inside: torch.Tensor, grid: Grid, draw: Draw
 ) -> torch.Tensor:
     """Lesions with the grain and the blur of the scan; no voxel further off changes."""
-    weight = softened(inside.float(), 0.6 / grid.spacing_zyx_mm[1])
+    weight = softened(inside.double(), 0.6 / grid.spacing_zyx_mm[1])
     flat = torch.where(inside, painted, before)
     made = before * (1.0 - weight) + (softened(flat, 0.5) + _grain(before, draw)) * weight
     return torch.where(weight > 0, made, before)
@@ -375,7 +375,7 @@ def _grain(before: torch.Tensor, draw: Draw) -> torch.Tensor:
     even = local[is_soft].flatten()
     sd = float(even.kthvalue(1 + int(_EVEN_SHARE * (even.numel() - 1))).values)
     share = (1.2 * sd / local.clamp(min=1e-3)).clamp(max=1.0) ** 3
-    noise = softened(torch.randn(before.shape, generator=draw.generator), _NOISE_VOXELS)
+    noise = softened(torch.randn(before.shape, generator=draw.generator, dtype=REAL), _NOISE_VOXELS)
     noise = noise.to(before.device) * (sd / float(noise.std().clamp(min=1e-3)))
     return share * grain.clamp(-3.0 * sd, 3.0 * sd) + (1.0 - share.square()).sqrt() * noise
 
@@ -418,11 +418,13 @@ def _deformed(
     stretch = np.array([draw.uniform(1 - _SCALE, 1 + _SCALE) for _ in range(3)])
     matrix = (turn / stretch) * spacing[None, :] / spacing[:, None]
     middle = (np.array(shape) - 1) / 2
-    index = np.indices(shape, dtype=np.float32).reshape(3, -1) - middle[:, None].astype(np.float32)
-    at = (matrix.astype(np.float32) @ index) + middle[:, None].astype(np.float32)
+    index = np.indices(shape, dtype=np.float64).reshape(3, -1) - middle[:, None]
+    at = (matrix @ index) + middle[:, None]
     knots = [max(round(n * mm / _KNOT_MM), 1) + 1 for n, mm in zip(shape, spacing, strict=True)]
     for axis in range(3):
-        coarse = torch.randn(knots, generator=draw.generator).clamp_(-2.0, 2.0) * WARP_SD_MM
+        coarse = (
+            torch.randn(knots, generator=draw.generator, dtype=REAL).clamp_(-2.0, 2.0) * WARP_SD_MM
+        )
         smooth = interpolate(coarse[None, None], size=shape, mode="trilinear", align_corners=True)
         at[axis] += smooth[0, 0].numpy().reshape(-1) / spacing[axis]
     z, y, x = (np.clip(np.rint(at[axis]), 0, shape[axis] - 1).astype(np.intp) for axis in range(3))
@@ -441,7 +443,7 @@ def signed_depth(inside: BoolArray, grid: Grid) -> Shape:
     deep = ndimage.distance_transform_edt(np.pad(inside[box], 1), sampling=grid.spacing_zyx_mm)[
         1:-1, 1:-1, 1:-1
     ]
-    distance = np.where(inside[box], -deep, _OUTSIDE).astype(np.float32)
+    distance = np.where(inside[box], -deep, _OUTSIDE).astype(np.float64)
     return box, torch.from_numpy(distance)
 
 
@@ -458,7 +460,7 @@ def _paint_body(trunk: Trunk, labels: ByteArray, body: BoolArray) -> None:
     deep = ndimage.distance_transform_edt(padded, sampling=grid.spacing_zyx_mm)[1:-1]
     fat_mm = trunk.draw.uniform(9.0, 16.0)
     canvas.labels = torch.from_numpy(np.where(labels > 0, labels, 0)).to(canvas.device)
-    canvas.hu = torch.full(grid.shape_zyx, -1000.0, device=canvas.device)
+    canvas.hu = torch.full(grid.shape_zyx, -1000.0, device=canvas.device, dtype=REAL)
     rest = body & (labels == 0)
     for key, where, hu in (
         ("fat_of_cavity", rest, trunk.hu("fat") + 3.0),
@@ -485,10 +487,10 @@ def _paint_organ(trunk: Trunk, key: str, inside: BoolArray) -> None:
     elif group in _BOWEL:
         hu[where] = trunk.hu("bowel_wall")
         lumen = where & (distance < -3.0)
-        noise = softened(torch.randn(distance.shape, generator=draw.generator), 1.2)
+        noise = softened(torch.randn(distance.shape, generator=draw.generator, dtype=REAL), 1.2)
         noise = noise.to(canvas.device) / noise.std().clamp(min=1e-3)
         height = canvas.at(box)[1] * trunk.swing
-        height = (height - height.double().mean().float()) / 25.0
+        height = (height - height.mean()) / 25.0
         hu[lumen] = (trunk.hu("bowel_content") + 20.0 * noise)[lumen]
         hu[lumen & (noise + 1.2 * height > draw.uniform(0.4, 1.8))] = -900.0
     elif group == "liver":

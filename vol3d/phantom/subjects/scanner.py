@@ -9,7 +9,7 @@ import torch
 from torch.nn.functional import interpolate
 
 from vol3d.phantom.plan import Draw
-from vol3d.phantom.subjects.canvas import Canvas, Pose, rotation
+from vol3d.phantom.subjects.canvas import REAL, Canvas, Pose, rotation
 from vol3d.phantom.subjects.plan import SubjectConfig, SubjectPlan
 from vol3d.phantom.subjects.tissues import FREE, LABELS
 from vol3d.volume import Grid
@@ -89,11 +89,11 @@ def scan_ct(canvas: Canvas, plan: SubjectPlan, draw: Draw) -> torch.Tensor:
     spacing_z, spacing_y, _ = canvas.grid.spacing_zyx_mm
     hu = _profile(hu, plan.scan.slice_thickness_factor)
     hu = softened(hu, _KERNEL_MM[plan.scan.kernel] / spacing_y)
-    noise = torch.randn(hu.shape, generator=draw.generator).to(canvas.device)
+    noise = torch.randn(hu.shape, generator=draw.generator, dtype=REAL).to(canvas.device)
     noise = softened(
         noise, {"soft": 0.9, "standard": 0.7, "sharp": 0.4}[plan.scan.kernel] / spacing_y
     )
-    spread = float(noise[:: max(len(noise) // 8, 1)].double().std())
+    spread = float(noise[:: max(len(noise) // 8, 1)].std())
     thin = math.sqrt(min(5.0 / max(spacing_z, 0.8), 2.0))
     deep = _depth_factor(canvas)
     hu = hu + noise * deep * (plan.scan.noise_hu * thin / max(spread, 1e-3))
@@ -172,7 +172,7 @@ def _moved(canvas: Canvas, draw: Draw) -> torch.Tensor:
 def _streaks(canvas: Canvas, plan: SubjectPlan, draw: Draw) -> torch.Tensor:
     """Dark bands between dense bones, and a star around a piece of metal."""
     x, y, z = canvas.xyz
-    added = torch.zeros((), device=canvas.device)
+    added = torch.zeros((), device=canvas.device, dtype=REAL)
     if plan.scan.beam_hardening:
         level = -262.0 if plan.region == "abdomen" else 150.0
         band = torch.exp(-(((z - level) / 22.0) ** 2) - ((y - 22.0) / 26.0) ** 2)
@@ -193,7 +193,9 @@ def scan_mr(canvas: Canvas, plan: SubjectPlan, draw: Draw) -> torch.Tensor:
     Bone cortex and air stay dark. The relation to HU is random, so that nothing can be read off it.
     """
     labels = canvas.labels.long()
-    table = torch.tensor([draw.uniform(120.0, 900.0) for _ in range(256)], device=canvas.device)
+    table = torch.tensor(
+        [draw.uniform(120.0, 900.0) for _ in range(256)], device=canvas.device, dtype=REAL
+    )
     table[0] = 0.0
     for key in ("fat_of_cavity", "fat"):
         table[LABELS[key]] = table[FREE]
@@ -201,22 +203,22 @@ def scan_mr(canvas: Canvas, plan: SubjectPlan, draw: Draw) -> torch.Tensor:
         if key.endswith("_right") and f"{key[:-6]}_left" in LABELS:
             table[LABELS[key]] = table[LABELS[f"{key[:-6]}_left"]]
     image = table[labels]
-    base = torch.zeros(256, device=canvas.device, dtype=torch.float64)
+    base = torch.zeros(256, device=canvas.device, dtype=REAL)
     count = torch.bincount(labels.flatten(), minlength=256).clamp(min=1)
-    mean = (base.index_add(0, labels.flatten(), canvas.hu.flatten().double()) / count).float()
+    mean = base.index_add(0, labels.flatten(), canvas.hu.flatten()) / count
     # grey and white matter, lesions and vessels differ from their label's mean: this stays visible
     gain = draw.uniform(4.0, 16.0) if plan.region == "head" else draw.uniform(0.4, 1.4)
     gain *= 1.0 if draw.chance(0.5) else -1.0
     image = image + ((canvas.hu - mean[labels]) * gain).clamp(-300.0, 300.0) * (labels > 0)
     image = torch.where((canvas.hu < -500.0), torch.zeros_like(image), image)
     image = torch.where(canvas.hu > 400.0, image * 0.15, image)
-    knots = torch.randn((3, 3, 3), generator=draw.generator).to(canvas.device)
+    knots = torch.randn((3, 3, 3), generator=draw.generator, dtype=REAL).to(canvas.device)
     field = interpolate(knots[None, None], size=image.shape, mode="trilinear", align_corners=True)[
         0, 0
     ]
     image = image * (0.22 * field).exp()
     image = softened(_profile(image, plan.scan.slice_thickness_factor), 0.6)
-    noise = torch.randn((2, *image.shape), generator=draw.generator).to(
+    noise = torch.randn((2, *image.shape), generator=draw.generator, dtype=REAL).to(
         canvas.device
     ) * draw.uniform(8.0, 26.0)
     return (

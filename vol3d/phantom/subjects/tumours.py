@@ -14,6 +14,7 @@ from vol3d.measure.lesions import cut_grid
 from vol3d.measure.vessels import vessel_contact_angle_deg
 from vol3d.phantom.plan import Draw
 from vol3d.phantom.subjects.canvas import (
+    REAL,
     XYZ,
     Box,
     Canvas,
@@ -166,7 +167,7 @@ def _beside_vessel(
     if not bool(inside.any()):
         return None
     where = torch.nonzero(inside.flatten()).flatten()[:: max(1, int(inside.sum()) // 400)]
-    middle = np.array([float(c.reshape(-1)[where].double().mean()) for c in canvas.xyz])
+    middle = np.array([float(c.reshape(-1)[where].mean()) for c in canvas.xyz])
     toward = middle - point
     toward -= axis * float(toward @ axis)
     if float(np.linalg.norm(toward)) < 1e-3:
@@ -250,7 +251,7 @@ def _paint(
         )
     if hu.core is not None:
         values = torch.where(smooth < -0.45 * radius, torch.full_like(values, hu.core), values)
-    grain = torch.randn(distance.shape, generator=draw.generator).to(canvas.device)
+    grain = torch.randn(distance.shape, generator=draw.generator, dtype=REAL).to(canvas.device)
     values = values + (0.0 if lesion.kind == "cyst" else 7.0) * grain
     canvas.hu[box] = torch.where(inside, values, canvas.hu[box])
     grown = inside & ~_in_organ(canvas, box, lesion.organ)
@@ -271,10 +272,10 @@ def _around_hu(canvas: Canvas, box: Box, inside: torch.Tensor, organ: str) -> fl
     for where in (own & inside, own):
         near = values[where & (values > _LEAST_TISSUE_HU)]
         if near.numel() >= _LEAST_VOXELS:
-            return float(near.double().mean())
+            return float(near.mean())
     every = (slice(None), slice(None), slice(None))
     values = canvas.hu[_in_organ(canvas, every, organ) & (canvas.hu > _LEAST_TISSUE_HU)]
-    return float(values.double().mean()) if values.numel() else 30.0
+    return float(values.mean()) if values.numel() else 30.0
 
 
 def _largest_part(inside: torch.Tensor) -> torch.Tensor:
