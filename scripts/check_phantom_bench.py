@@ -12,6 +12,8 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import torch
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
@@ -28,7 +30,9 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=400)
     parser.add_argument("--size", default="full")
     given = parser.parse_args()
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ProcessPoolExecutor(
+        os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,)
+    ) as pool:
         found = list(pool.map(blob_case, range(given.cases)))
     cases: list[BenchCase] = [case for case, _ in found]
     blobs = {case.facts.case_id: facts for case, facts in found}

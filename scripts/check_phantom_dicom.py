@@ -16,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from vol3d.data.subject_cases import subject_facts, write_case
 from vol3d.phantom.subjects import SubjectConfig, make_subject
@@ -60,7 +61,9 @@ def main() -> int:
         return 2
     todo = [(region, seed) for region in SHAPES for seed in range(given.cases)]
     by_kind: dict[str, Counter[str]] = {}
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ProcessPoolExecutor(
+        os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,)
+    ) as pool:
         for name, found in pool.map(checked, todo):
             by_kind.setdefault(name, Counter({"cases": 0})).update({"cases": 1, **found})
     total: Counter[str] = Counter()

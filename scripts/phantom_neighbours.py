@@ -11,6 +11,7 @@ from pathlib import Path
 
 import edt
 import numpy as np
+import torch
 from scipy import ndimage
 
 from vol3d.data.subject_cases import subject_masks
@@ -83,14 +84,14 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=48)
     parser.add_argument("--data", type=Path, required=True)
     given = parser.parse_args()
-    with ProcessPoolExecutor() as pool:
+    with ProcessPoolExecutor(initializer=torch.set_num_threads, initargs=(1,)) as pool:
         table = np.array(list(pool.map(made, range(given.cases))))
     real = [real_gaps(given.data / key, scan) for key, scan in REAL.items()]
     print(f"| pair | taught | within 4 mm | median, range | {' | '.join(REAL)} |\n|" + "---|" * 7)
     for column, (first, second, why) in enumerate(ROWS):
         own = table[~np.isnan(table[:, column]), column]
-        share, middle = f"{np.count_nonzero(own <= NEAR_MM)} of {len(own)}", np.median(own)
-        spread = f"{middle:.1f}, {own.min():.1f}..{own.max():.1f}"
+        share = f"{np.count_nonzero(own <= NEAR_MM)} of {len(own)}"
+        spread = f"{np.median(own):.1f}, {own.min():.1f}..{own.max():.1f}"
         shown = ["-" if np.isnan(each[column]) else f"{each[column]:.1f}" for each in real]
         taught = "apart" if why.endswith("between") else "touch"
         print(f"| {first}, {second} | {taught}: {why} | {share} | {spread} | {' | '.join(shown)} |")

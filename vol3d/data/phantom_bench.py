@@ -1,8 +1,7 @@
 """PhantomBench: synthetic abdomens of held-out seeds in the layout of DeepTumorVQA 2.0.
 
-The seeds, the drawing of cases, and the choice of questions are fixed: on one machine the same
-version gives the same JSON. Answers are balanced within a subtype as far as the cases allow, key
-letters always.
+The seeds, the drawing of cases, and the choice of questions are fixed: the same version gives the
+same JSON. Answers are balanced within a subtype as far as the cases allow, key letters always.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ clinical use. What a model scores here says nothing about patients.
 - tool_cache/benchmark_oracle_tool_cache.json: what measuring tools answer.
 - Phases: unenhanced, arterial, portal venous, delayed. Pathologies and lesions are drawn more often
   than in any population, so that every subtype and answer occurs.
-- Same seed, same case, for any number of threads; other machines were not compared yet.
+- Same seed, same case, for any number of threads, and with the instruction sets AVX2 and SSE.
 """
 
 

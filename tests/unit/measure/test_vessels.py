@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scipy.spatial import KDTree
 from scipy.spatial.transform import Rotation
 from synthetic import Ellipsoid, case_masks, ct, grid_around
 
@@ -153,3 +154,58 @@ def test_touched_side_of_a_vessel_of_two_by_two_voxels_is_a_quarter() -> None:
     grid = Grid(shape_zyx=vessel.shape, affine=np.diag([4.0, 4.0, 4.0, 1.0]))
     found = vessel_contact_angle_deg(tumour, vessel, grid, profile="native")
     assert found == pytest.approx(90.0)
+
+
+def bend(grid: Grid, radius_mm: float) -> Mask:
+    """A vessel that comes from the left, turns with a radius of 12 mm, and goes on to the head."""
+    turn = np.linspace(0, np.pi / 2, 60)
+    arc = np.stack([-12 + 12 * np.sin(turn), 0 * turn, 12 - 12 * np.cos(turn)], axis=1)
+    far = np.linspace(0, 40, 80)[:, None]
+    line = np.concatenate([arc[0] - far * [1, 0, 0], arc, arc[-1] + far * [0, 0, 1]])
+    inside: Mask = KDTree(line).query(offsets(grid))[0] <= radius_mm
+    return inside
+
+
+def test_a_bend_within_a_tumour_is_encased() -> None:
+    grid = grid_around(90.0, (1.5, 1.0, 1.0))
+    vessel = bend(grid, 4.0)
+    tumour = Ellipsoid(semi_axes_mm=(14, 14, 14), centre_ras_mm=(-4.0, 0, 4.0)).inside(grid)
+    assert vessel_contact_angle_deg(tumour, vessel, grid, profile="native") == 360.0
+
+
+def test_a_front_behind_a_bend_touches_half() -> None:
+    grid = grid_around(90.0, (1.5, 1.0, 1.0))
+    tumour = offsets(grid)[..., 1] > 0
+    got = vessel_contact_angle_deg(tumour, bend(grid, 5.0), grid, profile="native")
+    assert got == pytest.approx(180, abs=12)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_mirrored_masks_have_the_same_angle(axis: int) -> None:
+    grid = grid_around(60.0, (2.0, 1.0, 1.0))
+    along = np.array([0.3, 0.2, 0.93]) / np.linalg.norm([0.3, 0.2, 0.93])
+    vessel = cylinder(grid, np.zeros(3), along, 5.0)
+    tumour = Ellipsoid(semi_axes_mm=(14, 12, 10), centre_ras_mm=(11.0, 3.0, 2.0)).inside(grid)
+    got, mirrored = (
+        vessel_contact_angle_deg(each[0], each[1], grid, profile="native")
+        for each in ((tumour, vessel), (np.flip(tumour, axis), np.flip(vessel, axis)))
+    )
+    assert 60 < got < 240
+    assert mirrored == pytest.approx(got, abs=2)
+
+
+def test_a_tumour_at_the_end_of_a_vessel_alone_is_told_by_its_faces() -> None:
+    vessel, tumour = (np.zeros((24, 15, 15), dtype=bool) for _ in range(2))
+    vessel[:12, 5:10, 5:10] = True
+    tumour[12:18, 4:11, 4:11] = True
+    grid = Grid(shape_zyx=vessel.shape, affine=np.diag([1.0, 1.0, 1.0, 1.0]))
+    assert vessel_contact_angle_deg(tumour, vessel, grid, profile="native") == 0.0
+
+
+@pytest.mark.parametrize("front_mm", [-2.0, 0.0, 2.0])
+def test_vessel_of_two_voxels_radius_is_within_25_degrees(front_mm: float) -> None:
+    grid = grid_around(60.0, (2.0, 2.0, 2.0))
+    vessel = cylinder(grid, np.array([0.3, 0.4, 0]), np.array([0, 0.6, 0.8]), 4.0)
+    tumour = offsets(grid)[..., 0] - 0.3 >= front_mm
+    got = vessel_contact_angle_deg(tumour, vessel, grid, profile="native")
+    assert got == pytest.approx(np.degrees(2 * np.arccos(front_mm / 4.0)), abs=25)

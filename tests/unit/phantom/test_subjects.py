@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from functools import cache
 
 import cc3d
@@ -98,6 +101,33 @@ def test_same_seed_same_voxels_for_any_number_of_threads(region: Region) -> None
     torch.set_num_threads(before)
     assert np.array_equal(made[0].volume.voxels_zyx, made[1].volume.voxels_zyx)
     assert np.array_equal(made[0].labels_zyx, made[1].labels_zyx)
+
+
+_FINGERPRINT = """
+import hashlib, sys
+from vol3d.data.subject_cases import subject_facts
+from vol3d.phantom.subjects import SubjectConfig, make_subject
+subject = make_subject(13, SubjectConfig(shape_zyx=(48, 80, 80), pathology_probability=0.5))
+voxels = hashlib.sha256(subject.volume.voxels_zyx.tobytes()).hexdigest()
+print(voxels, hashlib.sha256(subject_facts(subject).model_dump_json().encode()).hexdigest())
+"""
+
+
+def test_same_seed_same_voxels_and_facts_for_other_instruction_sets() -> None:
+    plain = {"ATEN_CPU_CAPABILITY": "default", "OPENBLAS_CORETYPE": "Nehalem"}
+    plain |= {"MKL_ENABLE_INSTRUCTIONS": "SSE4_2", "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3"}
+    made = [
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", _FINGERPRINT],
+            env=dict(os.environ) | settings,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for settings in ({}, plain)
+    ]
+    assert len(made[0].split()) == 2
+    assert made[0] == made[1]
 
 
 def test_tumour_beside_an_artery_is_no_darker_for_the_fat_that_it_grows_into() -> None:
