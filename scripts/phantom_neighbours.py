@@ -46,8 +46,7 @@ ROWS = [row.strip().split(" ", 2) for row in f"{TOUCH};{APART}".replace("\n", ";
 def gaps(masks: CaseMasks, grid: Grid) -> list[float]:
     """Least mm between voxel faces of every row's pair; NaN where one of the two is not there."""
     found = []
-    for first, second, _ in ROWS:
-        one, other = _part(masks, first), _part(masks, second)
+    for one, other in ((_part(masks, row[0]), _part(masks, row[1])) for row in ROWS):
         if one is None or other is None:
             found.append(np.nan)
             continue
@@ -90,11 +89,11 @@ def main() -> None:
     print(f"| pair | taught | within 4 mm | median, range | {' | '.join(REAL)} |\n|" + "---|" * 7)
     for column, (first, second, why) in enumerate(ROWS):
         own = table[~np.isnan(table[:, column]), column]
-        share = f"{np.count_nonzero(own <= NEAR_MM)} of {len(own)}"
-        spread = f"{np.median(own):.1f}, {own.min():.1f}..{own.max():.1f}"
-        shown = ["-" if np.isnan(each[column]) else f"{each[column]:.1f}" for each in real]
-        taught = "apart" if why.endswith("between") else "touch"
-        print(f"| {first}, {second} | {taught}: {why} | {share} | {spread} | {' | '.join(shown)} |")
+        told = [f"{(own <= NEAR_MM).sum()} of {len(own)}"]
+        told += [f"{np.median(own):.1f}, {own.min():.1f}..{own.max():.1f}"]
+        told += ["-" if np.isnan(each[column]) else f"{each[column]:.1f}" for each in real]
+        pair = f"{first}, {second} | {'apart' if why.endswith('between') else 'touch'}: {why}"
+        print(f"| {' | '.join([pair, *told])} |")
 
 
 if __name__ == "__main__":

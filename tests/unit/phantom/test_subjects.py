@@ -226,13 +226,14 @@ def test_effusion_lies_on_its_side() -> None:
     assert {each.side for each in made.lesions if each.type == "effusion"} == {"right"}
 
 
-def test_midline_of_a_healthy_head_is_straight_and_of_a_shifted_one_not() -> None:
-    straight = facts(3, region="head", pathologies=(), lesions=()).brain
-    shifted = facts(3, region="head", pathologies=("midline_shift",), lesions=()).brain
+@pytest.mark.parametrize("seed", [1, 3, 5])
+def test_midline_of_a_healthy_head_is_straight_and_of_a_shifted_one_not(seed: int) -> None:
+    straight = facts(seed, region="head", pathologies=(), lesions=()).brain
+    shifted = facts(seed, region="head", pathologies=("midline_shift",), lesions=()).brain
     assert straight is not None
     assert shifted is not None
-    assert abs(straight.midline_shift_mm or 0.0) < 1.5
-    assert abs(shifted.midline_shift_mm or 0.0) > 1.5
+    assert abs(straight.midline_shift_mm or 0.0) < 2.0  # a voxel: no head is quite even
+    assert abs(shifted.midline_shift_mm or 0.0) > 3.5
 
 
 def test_head_is_mr_and_never_in_hu() -> None:
