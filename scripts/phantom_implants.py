@@ -27,7 +27,7 @@ LESIONS = (
     LesionPlan(organ="pancreas", kind="pdac", diameter_mm=34.0),
     LesionPlan(organ="colon", kind="tumor", diameter_mm=40.0),
 )
-SEEDS = (11, 12, 27, 26, 20, 16)
+SEEDS = (11, 12, 30, 26, 31, 34)
 WINDOW_HU = (-110.0, 170.0)
 TILE_PX, ZOOM_MM, CAPTION_PX = 230, 105.0, 16
 
