@@ -1,8 +1,10 @@
 """Contact of a tumour with a vessel in sections across it, with numpy alone.
 
-Written from the definition of the contact angle, without a look at the engine's own code, so that
-both can be compared. Places are (x, y, z) in mm from the first voxel's centre; every distance
-between voxels is taken one by one.
+Written from the definition of the contact angle before its author saw the engine's code, so that
+both can be compared; afterwards the definition's loose wordings were settled, and one of them (the
+last step of a ray), the voxels that leave others out and the slack of depths follow the engine.
+Places are (x, y, z) in mm from the first voxel's centre; every distance between voxels is taken one
+by one.
 """
 
 from __future__ import annotations

@@ -130,6 +130,14 @@ def padded_box(box: Box, grid: Grid, margin_mm: float) -> Box:
     return z, y, x
 
 
+def cut_grid(grid: Grid, box: Box) -> Grid:
+    """The grid of a box of voxels."""
+    affine = np.array(grid.affine)
+    affine[:3, 3] = grid.index_to_world_mm([each.start for each in box])
+    z, y, x = (each.stop - each.start for each in box)
+    return Grid(shape_zyx=(z, y, x), affine=affine)
+
+
 def in_box(instance: Instance, box: Box) -> BoolArray:
     """An instance's voxels within a box around it."""
     out = np.zeros([each.stop - each.start for each in box], dtype=bool)

@@ -14,7 +14,7 @@ from vol3d.measure.body import midline_x_mm
 from vol3d.measure.case_masks import CaseMasks
 from vol3d.measure.diameters import axial_diameters, feret_3d_mm
 from vol3d.measure.facts import Attenuation, Contact, LesionFacts, PointRAS, Profile, Side
-from vol3d.measure.instances import BoolArray, Box, Instance, in_box, padded_box
+from vol3d.measure.instances import BoolArray, Box, Instance, cut_grid, in_box, padded_box
 from vol3d.measure.neighbours import lesion_contacts, lesion_segments, structure_in_box
 from vol3d.measure.radgpt import radgpt_size, volume_factor
 from vol3d.volume import Grid, Volume
@@ -255,14 +255,6 @@ class LesionMeasurer:
     @cached_property
     def _present(self) -> dict[str, bool]:
         return {}
-
-
-def cut_grid(grid: Grid, box: Box) -> Grid:
-    """The grid of a box of voxels."""
-    affine = np.array(grid.affine)
-    affine[:3, 3] = grid.index_to_world_mm([each.start for each in box])
-    z, y, x = (each.stop - each.start for each in box)
-    return Grid(shape_zyx=(z, y, x), affine=affine)
 
 
 def _union(boxes: list[Box]) -> Box:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vol3d.measure.facts import Profile
+from vol3d.measure.instances import cut_grid
 from vol3d.measure.vessel_sections import BALL_RADII, Section, vessel_sections
 from vol3d.volume import Grid
 
@@ -139,11 +140,9 @@ def _sections(tumour: BoolArray, vessel: BoolArray, grid: Grid) -> list[Section]
     places = np.argwhere(near)
     low = np.maximum(places.min(axis=0) - reach, 0)
     high = np.minimum(places.max(axis=0) + reach + 1, vessel.shape)
-    box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-    affine = grid.affine.copy()
-    affine[:3, 3] = grid.index_to_world_mm(low[None].astype(np.float64))[0]
-    part = Grid(shape_zyx=vessel[box].shape, affine=affine)
-    return vessel_sections(vessel[box], near[box], part, depth[box])
+    z, y, x = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    box = (z, y, x)
+    return vessel_sections(vessel[box], near[box], cut_grid(grid, box), depth[box])
 
 
 class _Fields:

@@ -443,7 +443,7 @@ def signed_depth(inside: BoolArray, grid: Grid) -> Shape:
     deep = ndimage.distance_transform_edt(np.pad(inside[box], 1), sampling=grid.spacing_zyx_mm)[
         1:-1, 1:-1, 1:-1
     ]
-    distance = np.where(inside[box], -deep, _OUTSIDE).astype(np.float64)
+    distance = np.where(inside[box], -deep, _OUTSIDE)
     return box, torch.from_numpy(distance)
 
 

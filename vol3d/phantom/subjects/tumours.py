@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from vol3d.measure.lesions import cut_grid
+from vol3d.measure.instances import cut_grid
 from vol3d.measure.vessels import vessel_contact_angle_deg
 from vol3d.phantom.plan import Draw
 from vol3d.phantom.subjects.canvas import (
